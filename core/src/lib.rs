@@ -1,1 +1,21 @@
-//! To come.
+//! Mail protocols without IO.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod buf;
+mod conn;
+#[cfg(feature = "deflate")]
+pub mod deflate;
+mod dot;
+mod line;
+mod machine;
+mod text;
+#[cfg(feature = "rustls")]
+pub mod tls;
+
+pub use buf::Buf;
+pub use conn::{Conn, Layer, LayerFailed, OUTPUT_HIGH};
+pub use dot::Body;
+pub use machine::{Close, Frame, Instant, Machine, Upgrade, Violation, Want};

@@ -1,0 +1,277 @@
+//! The dot-terminated message of SMTP DATA (RFC 5321 section 4.5.2) and of POP3
+//! multi-line responses (RFC 1939 section 3), both ways.
+
+use alloc::vec::Vec;
+
+use memchr::memmem;
+
+use crate::machine::{Frame, Kind};
+
+/// Frames dot-stuffed input: chunks without their stuffing, then an end.
+///
+/// Only CRLF ends a line. A dot after a bare LF or CR is content, so no other sequence than
+/// CRLF "." CRLF can end the message (CVE-2023-51764 and its kin). Octets that no message
+/// may hold are noted, so that a machine can refuse it once its real end has come.
+#[derive(Debug)]
+pub(crate) struct Unstuff {
+    line_start: bool,
+    flaws: Flaws,
+}
+
+/// What was seen in a message that RFC 5321 section 2.3.8 and RFC 5322 section 2.3 forbid.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Flaws {
+    /// CR without LF or LF without CR.
+    pub(crate) bare_newline: bool,
+    pub(crate) nul: bool,
+}
+
+impl Unstuff {
+    pub(crate) fn new() -> Self {
+        Self { line_start: true, flaws: Flaws::default() }
+    }
+
+    pub(crate) fn flaws(&self) -> Flaws {
+        self.flaws
+    }
+
+    /// The next chunk or the end. A CR at the end of the input, and a dot at the start of a
+    /// line, wait for what follows them.
+    pub(crate) fn poll(&mut self, input: &[u8]) -> Option<Frame> {
+        let skip = match input {
+            [b'.', b'\r', b'\n', ..] if self.line_start => return Some(Frame::new(Kind::End, 3)),
+            [b'.'] | [b'.', b'\r'] if self.line_start => return None,
+            [b'.', ..] if self.line_start => 1,
+            _ => 0,
+        };
+        let len = match memmem::find(input, b"\r\n.") {
+            Some(at) => at + 2,
+            None => input.strip_suffix(b"\r").unwrap_or(input).len(),
+        };
+        if len <= skip {
+            return None;
+        }
+        self.line_start = input[..len].ends_with(b"\r\n");
+        Some(Frame { len, skip, kind: Kind::Chunk })
+    }
+
+    /// Looks through a chunk that `poll` found for what no message may hold.
+    pub(crate) fn inspect(&mut self, chunk: &[u8]) {
+        self.flaws.nul = self.flaws.nul || memchr::memchr(0, chunk).is_some();
+        self.flaws.bare_newline = self.flaws.bare_newline || !newlines_are_whole(chunk);
+    }
+}
+
+/// Whether each CR stands before an LF and each LF behind a CR, the chunk being whole in
+/// this respect. Counts in blocks, which compilers turn into vector code: as many CRs as
+/// LFs as pairs means that there are only pairs.
+fn newlines_are_whole(chunk: &[u8]) -> bool {
+    let mut before = 0;
+    chunk.chunks(8 * 1024).all(|block| {
+        let of = |newline: u8| block.iter().map(|&byte| usize::from(byte == newline)).sum::<usize>();
+        let pairs = block.windows(2).map(|two| usize::from(two[0] == b'\r') & usize::from(two[1] == b'\n')).sum::<usize>();
+        let head = usize::from(before == b'\r' && block[0] == b'\n');
+        let tail = usize::from(block[block.len() - 1] == b'\r');
+        let dangling = usize::from(before == b'\r') - head;
+        before = block[block.len() - 1];
+        // A CR that ends the block is paired, or found dangling, by the next one.
+        dangling == 0 && of(b'\n') == pairs + head && of(b'\r') == pairs + tail
+    }) && before != b'\r'
+}
+
+/// A message being sent, dot-stuffed piece by piece. Spend it to end the message.
+///
+/// Pieces may be cut anywhere. What is sent has no bare CR and no bare LF: each becomes a
+/// CRLF, so that no message of ours can be read in two ways (CVE-2023-51764). The end adds a
+/// CRLF if the last line lacks it.
+#[must_use = "the message is not ended until this is spent"]
+#[derive(Debug, Eq, PartialEq)]
+pub struct Body {
+    /// At the start of a line, where a dot is doubled.
+    line_start: bool,
+    /// The last octet was a CR whose line end is not yet written.
+    cr: bool,
+    newlines: Newlines,
+}
+
+/// What a [`Body`] does with bare CR and bare LF.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Newlines {
+    /// Makes them CRLF: for SMTP, where they are forbidden.
+    Normalise,
+    /// Leaves them: for POP3, where the octets of a message are counted in LIST.
+    Keep,
+}
+
+impl Body {
+    pub(crate) fn new(newlines: Newlines) -> Self {
+        Self { line_start: true, cr: false, newlines }
+    }
+
+    pub(crate) fn write(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
+        if piece.is_empty() {
+            return;
+        }
+        if core::mem::take(&mut self.cr) {
+            match (self.newlines, piece) {
+                (_, [b'\n', rest @ ..]) => {
+                    out.extend_from_slice(b"\r\n");
+                    self.line_start = true;
+                    piece = rest;
+                }
+                (Newlines::Normalise, _) => {
+                    out.extend_from_slice(b"\r\n");
+                    self.line_start = true;
+                }
+                (Newlines::Keep, _) => {
+                    out.push(b'\r');
+                    self.line_start = false;
+                }
+            }
+        }
+        if let [whole @ .., b'\r'] = piece {
+            self.cr = true;
+            piece = whole;
+        }
+        if self.newlines == Newlines::Keep || newlines_are_whole(piece) {
+            self.stuff(piece, out);
+        } else {
+            self.normalise(piece, out);
+        }
+    }
+
+    pub(crate) fn end(mut self, out: &mut Vec<u8>) {
+        if core::mem::take(&mut self.cr) {
+            out.extend_from_slice(b"\r\n");
+        } else if !self.line_start {
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b".\r\n");
+    }
+
+    /// Copies up to each dot that starts a line, and doubles it.
+    fn stuff(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        if piece.is_empty() {
+            return;
+        }
+        if self.line_start && piece[0] == b'.' {
+            out.push(b'.');
+        }
+        let mut rest = piece;
+        while let Some(at) = memmem::find(rest, b"\r\n.") {
+            out.extend_from_slice(&rest[..at + 3]);
+            out.push(b'.');
+            rest = &rest[at + 3..];
+        }
+        out.extend_from_slice(rest);
+        self.line_start = match piece {
+            [b'\n'] => false,
+            _ => piece.ends_with(b"\r\n"),
+        };
+    }
+
+    /// The slow road, line by line, for pieces that hold bare newlines.
+    fn normalise(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut rest = piece;
+        while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
+            self.stuff(&rest[..at], out);
+            out.extend_from_slice(b"\r\n");
+            self.line_start = true;
+            rest = if rest[at..].starts_with(b"\r\n") { &rest[at + 2..] } else { &rest[at + 1..] };
+        }
+        self.stuff(rest, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is framed out of `input` shown in pieces of `piece`: message, ended, flaws.
+    fn unstuffed(input: &[u8], piece: usize) -> (Vec<u8>, bool, Flaws) {
+        let (mut unstuff, mut message, mut eaten, mut shown) = (Unstuff::new(), Vec::new(), 0, 0);
+        loop {
+            match unstuff.poll(&input[eaten..shown]) {
+                Some(frame) if frame.kind == Kind::End => return (message, true, unstuff.flaws()),
+                Some(frame) => {
+                    let chunk = frame.of(&input[eaten..shown]);
+                    unstuff.inspect(chunk);
+                    message.extend_from_slice(chunk);
+                    eaten += frame.len();
+                }
+                None if shown == input.len() => return (message, false, unstuff.flaws()),
+                None => shown = input.len().min(shown + piece),
+            }
+        }
+    }
+
+    #[test]
+    fn only_crlf_dot_crlf_ends_a_message() {
+        let bare = Flaws { bare_newline: true, nul: false };
+        for (input, message, ended, flaws) in [
+            (&b".\r\n"[..], &b""[..], true, Flaws::default()),
+            (b"a\r\n.\r\n", b"a\r\n", true, Flaws::default()),
+            (b"..a\r\n...\r\n.\r\n", b".a\r\n..\r\n", true, Flaws::default()),
+            (b".a\r\n.\r\n", b"a\r\n", true, Flaws::default()),
+            (b"a\n.\n\r\n.\r\n", b"a\n.\n\r\n", true, bare),
+            (b"a\n.\r\nb\r\n.\r\n", b"a\n.\r\nb\r\n", true, bare),
+            (b"a\r.\rb\r\n.\r\n", b"a\r.\rb\r\n", true, bare),
+            (b"a\r\n.\rb\r\n.\r\n", b"a\r\n\rb\r\n", true, bare),
+            (b"a\r\n.\nb\r\n.\r\n", b"a\r\n\nb\r\n", true, bare),
+            (b"a\r\n.\r\r\nb\r\n.\r\n", b"a\r\n\r\r\nb\r\n", true, bare),
+            (b"a\r\r\n.\r\r\n\r\n.\r\n", b"a\r\r\n\r\r\n\r\n", true, bare),
+            (b"a\0\r\n.\r\n", b"a\0\r\n", true, Flaws { bare_newline: false, nul: true }),
+            (b"a\r\n.", b"a\r\n", false, Flaws::default()),
+            (b"a\r\n.\r", b"a\r\n", false, Flaws::default()),
+        ] {
+            for piece in 1..=input.len() {
+                assert_eq!(unstuffed(input, piece), (message.to_vec(), ended, flaws), "{input:?} by {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_read_back_and_has_no_bare_newline() {
+        for (message, sent) in [
+            (&b""[..], &b".\r\n"[..]),
+            (b"a", b"a\r\n.\r\n"),
+            (b".", b"..\r\n.\r\n"),
+            (b"a\r\n.b\r\n..\r\n", b"a\r\n..b\r\n...\r\n.\r\n"),
+            (b"a\n.b\rc\r", b"a\r\n..b\r\nc\r\n.\r\n"),
+            (b"\r\n\r\n", b"\r\n\r\n.\r\n"),
+            (b"\r\r\n\n.", b"\r\n\r\n\r\n..\r\n.\r\n"),
+        ] {
+            for piece in 1..=message.len().max(1) {
+                let (mut body, mut out) = (Body::new(Newlines::Normalise), Vec::new());
+                message.chunks(piece).for_each(|chunk| body.write(chunk, &mut out));
+                body.end(&mut out);
+                assert_eq!(out, sent, "{message:?} by {piece}");
+                assert_eq!(unstuffed(&out, 1).2, Flaws::default());
+            }
+        }
+    }
+
+    #[test]
+    fn a_maildrop_keeps_its_octets() {
+        let message = b"a\n.b\r.c\r\n.d\r";
+        for piece in 1..=message.len() {
+            let (mut body, mut out) = (Body::new(Newlines::Keep), Vec::new());
+            message.chunks(piece).for_each(|chunk| body.write(chunk, &mut out));
+            body.end(&mut out);
+            assert_eq!(out, b"a\n.b\r.c\r\n..d\r\n.\r\n", "by {piece}");
+        }
+    }
+
+    #[test]
+    fn newlines_are_counted_across_blocks() {
+        for at in [0, 1, 8190, 8191, 8192, 8193, 16383, 16384, 20_000] {
+            let mut chunk = alloc::vec![b'x'; 20_000];
+            chunk.splice(at..at, *b"\r\n");
+            assert!(newlines_are_whole(&chunk), "{at}");
+            chunk.remove(at);
+            assert!(!newlines_are_whole(&chunk), "bare LF at {at}");
+            chunk[at] = b'\r';
+            assert!(!newlines_are_whole(&chunk), "bare CR at {at}");
+        }
+    }
+}
