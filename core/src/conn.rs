@@ -15,7 +15,8 @@ pub trait Layer: Send {
     /// # Errors
     /// The peer's octets are not of this layer; the connection ends. What the peer is to be
     /// told of it is in `reply`.
-    fn decode(&mut self, wire: &mut Buf, plain: &mut Buf, limit: usize, reply: &mut Vec<u8>) -> Result<(), LayerFailed>;
+    fn decode(&mut self, wire: &mut Buf, plain: &mut Buf, limit: usize, reply: &mut Vec<u8>)
+    -> Result<(), LayerFailed>;
 
     /// Appends the wire form of all of `plain` to `wire`.
     ///

@@ -35,7 +35,8 @@ impl Layer for Deflate {
             let space = plain.space(STEP);
             let room = space.len();
             let (taken, made) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self.inflate.decompress(wire.unread(), space, FlushDecompress::Sync).map_err(|_| LayerFailed)?;
+            let status =
+                self.inflate.decompress(wire.unread(), space, FlushDecompress::Sync).map_err(|_| LayerFailed)?;
             let taken = (self.inflate.total_in() - taken) as usize;
             let made = (self.inflate.total_out() - made) as usize;
             wire.consume(taken);

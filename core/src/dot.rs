@@ -69,7 +69,8 @@ fn newlines_are_whole(chunk: &[u8]) -> bool {
     let mut before = 0;
     chunk.chunks(8 * 1024).all(|block| {
         let of = |newline: u8| block.iter().map(|&byte| usize::from(byte == newline)).sum::<usize>();
-        let pairs = block.windows(2).map(|two| usize::from(two[0] == b'\r') & usize::from(two[1] == b'\n')).sum::<usize>();
+        let pairs =
+            block.windows(2).map(|two| usize::from(two[0] == b'\r') & usize::from(two[1] == b'\n')).sum::<usize>();
         let head = usize::from(before == b'\r' && block[0] == b'\n');
         let tail = usize::from(block[block.len() - 1] == b'\r');
         let dangling = usize::from(before == b'\r') - head;

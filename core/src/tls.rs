@@ -57,7 +57,13 @@ impl Tls {
 }
 
 impl Layer for Tls {
-    fn decode(&mut self, wire: &mut Buf, plain: &mut Buf, limit: usize, reply: &mut Vec<u8>) -> Result<(), LayerFailed> {
+    fn decode(
+        &mut self,
+        wire: &mut Buf,
+        plain: &mut Buf,
+        limit: usize,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), LayerFailed> {
         let mut state = Ok(());
         while !wire.is_empty() && plain.unread().len() < limit && state.is_ok() {
             let mut rest = wire.unread();
