@@ -15,6 +15,10 @@ mod text;
 #[cfg(feature = "rustls")]
 pub mod tls;
 
+#[cfg(feature = "sasl")]
+pub mod sasl;
+pub mod smtp;
+
 pub use buf::Buf;
 pub use conn::{Conn, Layer, LayerFailed, OUTPUT_HIGH};
 pub use dot::Body;

@@ -1,0 +1,482 @@
+//! The client side of SMTP and LMTP.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::command::{BodyType, Verb};
+use super::extensions::Extensions;
+use super::path::{is_domain, is_mailbox};
+use super::reply::ReplyLines;
+use crate::dot::{Body, Newlines};
+use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
+use crate::text::{number, put_number};
+
+/// A command to send. Arguments are checked: no octet in them can end the line.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// EHLO with our name: a domain or an address literal.
+    Ehlo(&'a str),
+    /// HELO, for servers that know no EHLO.
+    Helo(&'a str),
+    /// LHLO (RFC 2033).
+    Lhlo(&'a str),
+    /// MAIL FROM with the reverse-path without brackets; empty for null.
+    Mail {
+        /// The reverse-path.
+        from: &'a str,
+        /// What to say of the message, as far as it was offered.
+        options: MailOptions,
+    },
+    /// RCPT TO with the forward-path without brackets.
+    Rcpt(&'a str),
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// VRFY with a string.
+    Vrfy(&'a str),
+    /// HELP.
+    Help,
+    /// AUTH; the initial response is base64, and empty is sent as `=`.
+    Auth {
+        /// PLAIN, LOGIN, ...
+        mechanism: &'a str,
+        /// If the mechanism sends first.
+        initial: Option<&'a str>,
+    },
+    /// STARTTLS.
+    StartTls,
+    /// QUIT.
+    Quit,
+}
+
+/// The parameters of MAIL.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MailOptions {
+    /// Octets of the message; said where SIZE is offered.
+    pub size: Option<u64>,
+    /// Said where 8BITMIME is offered. A message that has 8-bit octets must not go where it
+    /// is not: that is the caller's to see ([`Extensions::eight_bit_mime`]).
+    pub body: Option<BodyType>,
+}
+
+impl MailOptions {
+    /// Both.
+    pub const fn new(size: Option<u64>, body: Option<BodyType>) -> Self {
+        Self { size, body }
+    }
+}
+
+/// Which command a reply answers: they are numbered from 0, the greeting, upwards.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Id(pub u32);
+
+/// Why a command was not sent. Nothing was written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Answers are awaited first: see [`Client::may_send`].
+    NotNow,
+    /// The argument is not what the grammar has in this place.
+    Argument,
+}
+
+impl core::fmt::Display for SendError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotNow => "answers are awaited before this command may be sent",
+            Self::Argument => "the argument is not of the command's grammar",
+        })
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// What the server did.
+#[derive(Debug)]
+pub enum Notice<'i> {
+    /// The answer to a command, in the order of sending. In LMTP the end of a message is
+    /// answered as many times as recipients were accepted, with one id.
+    Reply {
+        /// Which command.
+        id: Id,
+        /// What it was.
+        verb: Verb,
+        /// The answer.
+        reply: ReplyLines<'i>,
+    },
+    /// AUTH goes on: give the response to this challenge, in base64, to
+    /// [`Client::respond`].
+    Challenge {
+        /// In base64.
+        challenge: &'i [u8],
+    },
+    /// DATA was taken: write the message, then end it.
+    Proceed {
+        /// The message's token.
+        body: Body,
+    },
+    /// TLS is in place, and all that was learnt before is forgotten: say EHLO again.
+    Secured,
+    /// The server closes unasked (421, RFC 5321 section 3.8).
+    Closing {
+        /// Why.
+        reply: ReplyLines<'i>,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    verb: Verb,
+    octets: u16,
+    id: Id,
+}
+
+/// The client side of one connection.
+#[derive(Debug)]
+pub struct Client {
+    state: State,
+    /// What is not yet answered: at most [`WINDOW`] octets of commands.
+    sent: VecDeque<Sent>,
+    unanswered: usize,
+    next: u32,
+    extensions: Extensions,
+    /// Octets at the front of the input that hold whole lines of an unfinished reply.
+    settled: usize,
+    /// Octets behind them known to hold no line end.
+    scanned: usize,
+    lmtp: bool,
+    /// Recipients accepted, for LMTP.
+    accepted: u32,
+    patience: Patience,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Open,
+    Body,
+    Challenged,
+    Tls,
+    Secured,
+    Closed(Close),
+}
+
+/// Octets of commands that may be unanswered: less than any socket buffer, so that two
+/// blocking sides never wait for each other to read (as Postfix has it).
+const WINDOW: usize = 4096;
+/// Octets of one reply with all its lines.
+const REPLY_MAX: usize = 64 * 1024;
+
+impl Client {
+    /// A connection just made; the greeting is the first reply.
+    #[expect(clippy::new_without_default, reason = "a connection has no default")]
+    pub fn new() -> Self {
+        Self {
+            state: State::Open,
+            sent: VecDeque::from([Sent { verb: Verb::Connect, octets: 0, id: Id(0) }]),
+            unanswered: 0,
+            next: 1,
+            extensions: Extensions::default(),
+            settled: 0,
+            scanned: 0,
+            lmtp: false,
+            accepted: 0,
+            patience: Patience::default(),
+        }
+    }
+
+    /// Whether a command may be sent before the replies still out: always if there are none;
+    /// else where PIPELINING was offered and the last command sent does not end its group
+    /// (RFC 2920 section 3.1), within a window of 4096 octets.
+    pub fn may_send(&self) -> bool {
+        let goes_on = |sent: &Sent| matches!(sent.verb, Verb::Mail | Verb::Rcpt | Verb::Rset);
+        let room = self.extensions.pipelining && self.unanswered < WINDOW;
+        self.state == State::Open && (self.sent.is_empty() || room && self.sent.back().is_some_and(goes_on))
+    }
+
+    /// What the server offered in its last answer to EHLO.
+    pub fn extensions(&self) -> Extensions {
+        self.extensions
+    }
+
+    /// Appends a command, and says which number its reply will bear.
+    ///
+    /// # Errors
+    /// It may not be sent now, or an argument does not fit; nothing is written.
+    pub fn send(&mut self, command: Command<'_>, out: &mut Vec<u8>) -> Result<Id, SendError> {
+        if !self.may_send() {
+            return Err(SendError::NotNow);
+        }
+        let start = out.len();
+        let verb = match self.write_command(command, out) {
+            Some(verb) => verb,
+            None => {
+                out.truncate(start);
+                return Err(SendError::Argument);
+            }
+        };
+        out.extend_from_slice(b"\r\n");
+        Ok(self.expect(verb, out.len() - start))
+    }
+
+    /// Answers a challenge of AUTH; in base64. `None` cancels the exchange (RFC 4954
+    /// section 4).
+    ///
+    /// # Errors
+    /// No challenge is open, or the response is no base64.
+    pub fn respond(&mut self, response: Option<&str>, out: &mut Vec<u8>) -> Result<Id, SendError> {
+        if self.state != State::Challenged {
+            return Err(SendError::NotNow);
+        }
+        let response = response.unwrap_or("*");
+        if response != "*" && !is_base64(response) {
+            return Err(SendError::Argument);
+        }
+        out.extend_from_slice(response.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        self.state = State::Open;
+        Ok(self.expect(Verb::Auth, response.len()))
+    }
+
+    /// Appends a piece of the message, dot-stuffed. Watch the output's length: a piece at a
+    /// time keeps memory bounded.
+    pub fn write(&mut self, body: &mut Body, piece: &[u8], out: &mut Vec<u8>) {
+        body.write(piece, out);
+        self.patience.reset();
+    }
+
+    /// Ends the message; its reply is what decides the delivery.
+    pub fn end(&mut self, body: Body, out: &mut Vec<u8>) -> Id {
+        body.end(out);
+        self.state = State::Open;
+        let replies = if self.lmtp { self.accepted.max(1) } else { 1 };
+        let id = self.expect(Verb::Message, 0);
+        for _ in 1..replies {
+            self.sent.push_back(Sent { verb: Verb::Message, octets: 0, id });
+        }
+        id
+    }
+
+    /// Gives the message up in the middle: the connection closes at once, so that what was
+    /// sent of it can never count as whole.
+    pub fn abandon(&mut self, body: Body) {
+        drop(body);
+        self.shut_down_now();
+    }
+
+    /// Closes without a word more.
+    pub fn shut_down_now(&mut self) {
+        self.state = State::Closed(Close::Done);
+    }
+
+    /// Appends the line without CRLF; none if an argument does not fit.
+    fn write_command(&mut self, command: Command<'_>, out: &mut Vec<u8>) -> Option<Verb> {
+        let mut line = |parts: [&str; 3]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        Some(match command {
+            Command::Ehlo(name) | Command::Helo(name) | Command::Lhlo(name) => {
+                is_domain(name).then_some(())?;
+                let (word, verb) = match command {
+                    Command::Helo(_) => ("HELO ", Verb::Helo),
+                    Command::Lhlo(_) => ("LHLO ", Verb::Ehlo),
+                    _ => ("EHLO ", Verb::Ehlo),
+                };
+                line([word, name, ""]);
+                self.lmtp = matches!(command, Command::Lhlo(_));
+                verb
+            }
+            Command::Mail { from, options } => {
+                (from.is_empty() || is_mailbox(from)).then_some(())?;
+                line(["MAIL FROM:<", from, ">"]);
+                if let (Some(size), Some(_)) = (options.size, self.extensions.size) {
+                    out.extend_from_slice(b" SIZE=");
+                    put_number(size, out);
+                }
+                if let (Some(body), true) = (options.body, self.extensions.eight_bit_mime) {
+                    out.extend_from_slice(match body {
+                        BodyType::SevenBit => b" BODY=7BIT",
+                        BodyType::EightBitMime => b" BODY=8BITMIME",
+                    });
+                }
+                self.accepted = 0;
+                Verb::Mail
+            }
+            Command::Rcpt(to) => {
+                (is_mailbox(to) || to.eq_ignore_ascii_case("postmaster")).then_some(())?;
+                line(["RCPT TO:<", to, ">"]);
+                Verb::Rcpt
+            }
+            Command::Data => (line(["DATA", "", ""]), Verb::Data).1,
+            Command::Rset => (line(["RSET", "", ""]), Verb::Rset).1,
+            Command::Noop => (line(["NOOP", "", ""]), Verb::Other).1,
+            Command::Help => (line(["HELP", "", ""]), Verb::Other).1,
+            Command::StartTls => (line(["STARTTLS", "", ""]), Verb::StartTls).1,
+            Command::Quit => (line(["QUIT", "", ""]), Verb::Quit).1,
+            Command::Vrfy(string) => {
+                (!string.is_empty() && string.bytes().all(|byte| matches!(byte, b' '..=b'~'))).then_some(())?;
+                line(["VRFY ", string, ""]);
+                Verb::Other
+            }
+            Command::Auth { mechanism, initial } => {
+                let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+                (!mechanism.is_empty() && mechanism.bytes().all(name)).then_some(())?;
+                line(["AUTH ", mechanism, ""]);
+                match initial {
+                    Some("") => line([" =", "", ""]),
+                    Some(initial) => {
+                        is_base64(initial).then_some(())?;
+                        line([" ", initial, ""]);
+                    }
+                    None => {}
+                }
+                Verb::Auth
+            }
+        })
+    }
+
+    fn expect(&mut self, verb: Verb, octets: usize) -> Id {
+        let octets = u16::try_from(octets).unwrap_or(u16::MAX);
+        let id = Id(self.next);
+        self.next += 1;
+        self.unanswered += usize::from(octets);
+        self.sent.push_back(Sent { verb, octets, id });
+        self.patience.reset();
+        id
+    }
+
+    /// How long to wait for what is awaited (RFC 5321 section 4.5.3.2).
+    fn limit(&self) -> Duration {
+        Duration::from_secs(match self.sent.front().map(|sent| sent.verb) {
+            Some(Verb::Data) => 120,
+            Some(Verb::Message) => 600,
+            _ => 300,
+        })
+    }
+
+    fn close(&mut self, close: Close) -> Want {
+        self.state = State::Closed(close);
+        Want::Close(close)
+    }
+
+    /// Whether a line fits the reply it stands in: three digits of one code, then a space, a
+    /// hyphen or the end (RFC 5321 section 4.2).
+    fn fits(&self, reply: &[u8], line: &[u8]) -> bool {
+        let code = line.get(..3).and_then(number);
+        code.is_some_and(|code| (200..600).contains(&code))
+            && reply.get(..3) == line.get(..3)
+            && matches!(line.get(3), Some(b' ' | b'-' | b'\r' | b'\n'))
+    }
+
+    /// What a reply changes.
+    fn decide<'i>(&mut self, sent: Sent, reply: ReplyLines<'i>) -> Notice<'i> {
+        match (sent.verb, reply.code) {
+            (Verb::Ehlo, 250) => self.extensions = Extensions::parse(reply),
+            (Verb::Helo, 250) => self.extensions = Extensions::default(),
+            (Verb::StartTls, 220) => self.state = State::Tls,
+            (Verb::Quit, _) | (_, 421) => self.state = State::Closed(Close::Done),
+            (Verb::Rcpt, 250 | 251) => self.accepted += 1,
+            (Verb::Data, 354) => {
+                self.state = State::Body;
+                return Notice::Proceed { body: Body::new(Newlines::Normalise) };
+            }
+            (Verb::Auth, 334) => {
+                self.state = State::Challenged;
+                return Notice::Challenge { challenge: reply.text() };
+            }
+            _ => {}
+        }
+        Notice::Reply { id: sent.id, verb: sent.verb, reply }
+    }
+}
+
+impl Machine for Client {
+    type Event<'i> = Notice<'i>;
+
+    fn poll(&mut self, now: Instant, input: &[u8], _: &mut Vec<u8>) -> Want {
+        match self.state {
+            State::Closed(close) => return Want::Close(close),
+            State::Tls => return Want::Upgrade(Upgrade::Tls),
+            State::Secured => return Want::Event(Frame::new(Kind::Open, 0)),
+            State::Open | State::Body | State::Challenged => {}
+        }
+        while let Some(at) = memchr::memchr(b'\n', &input[self.scanned..]) {
+            let end = self.scanned + at + 1;
+            let line = &input[self.settled..end];
+            // The first line of a reply begins the input; the others must repeat its code.
+            if !self.fits(input, line) {
+                return self.close(Close::Violation(Violation::Syntax));
+            }
+            if self.sent.is_empty() && !line.starts_with(b"421") {
+                return self.close(Close::Violation(Violation::Unsolicited));
+            }
+            self.scanned = end;
+            if line.get(3) != Some(&b'-') {
+                (self.settled, self.scanned) = (0, 0);
+                self.patience.reset();
+                return Want::Event(Frame::new(Kind::Line, end));
+            }
+            self.settled = end;
+        }
+        self.scanned = input.len();
+        if input.len() >= REPLY_MAX {
+            return self.close(Close::Violation(Violation::TooLong));
+        }
+        if matches!(self.state, State::Body | State::Challenged) {
+            return Want::App;
+        }
+        if !self.sent.is_empty() && self.patience.expired(now, self.limit()) {
+            return self.close(Close::Timeout);
+        }
+        Want::Read
+    }
+
+    fn event<'i>(&mut self, frame: Frame, input: &'i [u8], _: &mut Vec<u8>) -> Notice<'i> {
+        if frame.kind == Kind::Open {
+            self.state = State::Open;
+            return Notice::Secured;
+        }
+        let raw = frame.of(input);
+        let code = raw.get(..3).and_then(number).unwrap_or(0) as u16;
+        let reply = ReplyLines { code, raw };
+        let Some(sent) = self.sent.pop_front() else {
+            self.state = State::Closed(Close::Done);
+            return Notice::Closing { reply };
+        };
+        self.unanswered -= usize::from(sent.octets);
+        self.decide(sent, reply)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.patience.deadline()
+    }
+
+    fn upgraded(&mut self, _: Upgrade) {
+        // RFC 3207 section 4.2: what was learnt in plaintext is forgotten.
+        self.state = State::Secured;
+        self.extensions = Extensions::default();
+    }
+
+    fn eof(&mut self) {
+        if !matches!(self.state, State::Closed(_)) {
+            self.state = State::Closed(Close::Eof);
+        }
+    }
+
+    fn frame_max(&self) -> usize {
+        REPLY_MAX
+    }
+
+    fn shut_down(&mut self, out: &mut Vec<u8>) {
+        if self.send(Command::Quit, out).is_err() {
+            self.eof();
+        }
+    }
+}
+
+fn is_base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+}

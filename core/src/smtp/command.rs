@@ -1,0 +1,210 @@
+//! The command grammar of the server side (RFC 5321 section 4.1.1).
+
+use super::path::Path;
+use crate::text::{number64, strip_prefix};
+
+/// The commands, as far as pairing and transitions need to tell them apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verb {
+    /// The opening of the connection, answered by the greeting.
+    Connect,
+    /// HELO.
+    Helo,
+    /// EHLO, LHLO.
+    Ehlo,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// DATA.
+    Data,
+    /// The end of the message, answered as a command is.
+    Message,
+    /// RSET.
+    Rset,
+    /// VRFY, EXPN, HELP and NOOP: answered, without effect on the session.
+    Other,
+    /// AUTH and each response to its challenges (RFC 4954).
+    Auth,
+    /// STARTTLS (RFC 3207).
+    StartTls,
+    /// QUIT.
+    Quit,
+}
+
+/// What a message's body may hold (RFC 6152).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BodyType {
+    /// Octets below 128.
+    SevenBit,
+    /// All octets, in lines.
+    EightBitMime,
+}
+
+/// The parameters of MAIL, checked.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MailParams<'i> {
+    /// Octets that the client means to send (RFC 1870).
+    pub size: Option<u64>,
+    /// RFC 6152.
+    pub body: Option<BodyType>,
+    /// Who submitted it first, as xtext (RFC 4954 section 5).
+    pub auth: Option<&'i str>,
+}
+
+/// Why a command line is not understood.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Bad {
+    /// 500
+    Unknown,
+    /// 501
+    Syntax,
+    /// 501: the address in it is none.
+    Address,
+    /// 555: a parameter that we do not know.
+    Param,
+}
+
+/// A command line, parsed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Line<'i> {
+    Ehlo(&'i str),
+    Helo(&'i str),
+    Lhlo(&'i str),
+    Mail(Path<'i>, MailParams<'i>),
+    Rcpt(Path<'i>),
+    Data,
+    Rset,
+    Noop,
+    Vrfy(&'i str),
+    Expn(&'i str),
+    Help(&'i str),
+    StartTls,
+    Auth(&'i str, Option<&'i [u8]>),
+    Quit,
+}
+
+/// What was let pass though it is not of the grammar.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Loose {
+    pub(super) space_after_colon: bool,
+    pub(super) trailing_space: bool,
+}
+
+/// Parses a line without its CRLF.
+pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
+    let mut loose = Loose::default();
+    // Without SMTPUTF8 a command is ASCII (RFC 5321 section 2.4); controls have no place.
+    let Some(line) =
+        core::str::from_utf8(line).ok().filter(|line| line.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t')))
+    else {
+        return Err(if verb(line) == 0 { Bad::Unknown } else { Bad::Syntax });
+    };
+    let trimmed = line.trim_end_matches([' ', '\t']);
+    loose.trailing_space = trimmed.len() < line.len();
+    let (first, rest) = trimmed.split_once(' ').unwrap_or((trimmed, ""));
+    let argument = |rest: &'_ str| if rest.is_empty() { Err(Bad::Syntax) } else { Ok(()) };
+    let alone = |line| if rest.is_empty() { Ok(line) } else { Err(Bad::Syntax) };
+    let parsed = match (verb(first.as_bytes()), first.len()) {
+        (EHLO, 4) => argument(rest).map(|()| Line::Ehlo(rest)),
+        (HELO, 4) => argument(rest).map(|()| Line::Helo(rest)),
+        (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
+        (MAIL, 4) => {
+            let (path, params) = path(rest, b"FROM:", &mut loose)?;
+            mail_params(params).map(|params| Line::Mail(path, params))
+        }
+        (RCPT, 4) => {
+            let (path, params) = path(rest, b"TO:", &mut loose)?;
+            match params.is_empty() {
+                true if path.is_null() => Err(Bad::Address),
+                true => Ok(Line::Rcpt(path)),
+                false => Err(Bad::Param),
+            }
+        }
+        (DATA, 4) => alone(Line::Data),
+        (RSET, 4) => alone(Line::Rset),
+        (NOOP, 4) => Ok(Line::Noop),
+        (VRFY, 4) => argument(rest).map(|()| Line::Vrfy(rest)),
+        (EXPN, 4) => argument(rest).map(|()| Line::Expn(rest)),
+        (HELP, 4) => Ok(Line::Help(rest)),
+        (QUIT, 4) => alone(Line::Quit),
+        (AUTH, 4) => {
+            let (mechanism, initial) = rest.split_once(' ').unwrap_or((rest, ""));
+            let initial = initial.trim_start_matches(' ');
+            // RFC 4954 section 4: a lone "=" is an initial response without octets.
+            let initial = match initial {
+                "" => None,
+                "=" => Some(&b""[..]),
+                initial => Some(initial.as_bytes()),
+            };
+            argument(mechanism).map(|()| Line::Auth(mechanism, initial))
+        }
+        (_, 8) if first.eq_ignore_ascii_case("STARTTLS") => alone(Line::StartTls),
+        _ => Err(Bad::Unknown),
+    };
+    parsed.map(|parsed| (parsed, loose))
+}
+
+const EHLO: u32 = u32::from_be_bytes(*b"EHLO");
+const HELO: u32 = u32::from_be_bytes(*b"HELO");
+const LHLO: u32 = u32::from_be_bytes(*b"LHLO");
+const MAIL: u32 = u32::from_be_bytes(*b"MAIL");
+const RCPT: u32 = u32::from_be_bytes(*b"RCPT");
+const DATA: u32 = u32::from_be_bytes(*b"DATA");
+const RSET: u32 = u32::from_be_bytes(*b"RSET");
+const NOOP: u32 = u32::from_be_bytes(*b"NOOP");
+const VRFY: u32 = u32::from_be_bytes(*b"VRFY");
+const EXPN: u32 = u32::from_be_bytes(*b"EXPN");
+const HELP: u32 = u32::from_be_bytes(*b"HELP");
+const QUIT: u32 = u32::from_be_bytes(*b"QUIT");
+const AUTH: u32 = u32::from_be_bytes(*b"AUTH");
+
+/// The first four octets as upper case letters; 0 if they are not letters.
+fn verb(word: &[u8]) -> u32 {
+    match word {
+        [a, b, c, d, ..] if [a, b, c, d].iter().all(|byte| byte.is_ascii_alphabetic()) => {
+            u32::from_be_bytes([*a, *b, *c, *d]) & 0xDFDF_DFDF
+        }
+        _ => 0,
+    }
+}
+
+/// The path after FROM: or TO:, and the parameters behind it.
+fn path<'i>(rest: &'i str, keyword: &[u8], loose: &mut Loose) -> Result<(Path<'i>, &'i str), Bad> {
+    let rest = strip_prefix(rest.as_bytes(), keyword).ok_or(Bad::Syntax)?;
+    let rest = core::str::from_utf8(rest).map_err(|_| Bad::Syntax)?;
+    let text = rest.trim_start_matches(' ');
+    loose.space_after_colon = text.len() < rest.len();
+    let (path, rest) = Path::parse(text).ok_or(Bad::Address)?;
+    match rest.strip_prefix(' ') {
+        Some(params) => Ok((path, params)),
+        None if rest.is_empty() => Ok((path, "")),
+        None => Err(Bad::Syntax),
+    }
+}
+
+fn mail_params(params: &str) -> Result<MailParams<'_>, Bad> {
+    let mut parsed = MailParams::default();
+    for param in params.split(' ').filter(|param| !param.is_empty()) {
+        let (keyword, value) = param.split_once('=').ok_or(Bad::Param)?;
+        let first = if keyword.eq_ignore_ascii_case("SIZE") {
+            parsed.size.replace(number64(value.as_bytes()).ok_or(Bad::Syntax)?).is_none()
+        } else if keyword.eq_ignore_ascii_case("BODY") {
+            let body = match value {
+                _ if value.eq_ignore_ascii_case("7BIT") => BodyType::SevenBit,
+                _ if value.eq_ignore_ascii_case("8BITMIME") => BodyType::EightBitMime,
+                _ => return Err(Bad::Syntax),
+            };
+            parsed.body.replace(body).is_none()
+        } else if keyword.eq_ignore_ascii_case("AUTH") && !value.is_empty() {
+            parsed.auth.replace(value).is_none()
+        } else {
+            return Err(Bad::Param);
+        };
+        if !first {
+            return Err(Bad::Syntax);
+        }
+    }
+    Ok(parsed)
+}

@@ -1,0 +1,35 @@
+//! SMTP (RFC 5321), submission (RFC 6409) and LMTP (RFC 2033), both sides.
+//!
+//! [`Server`] and [`Client`] are the machines. [`Delivery`] stands above the client: an
+//! envelope in, a verdict for each recipient out.
+//!
+//! A server's dialogue, and the events it makes:
+//!
+//! ```text
+//! S: 220 mx.example ESMTP             Event::Connect, answered
+//! C: EHLO client.example              Event::Hello
+//! S: 250-mx.example                   (the machine adds what it offers)
+//! S: 250 PIPELINING
+//! C: MAIL FROM:<a@client.example>     Event::Mail: 250 opens the transaction
+//! C: RCPT TO:<b@mx.example>           Event::Rcpt: 250 adds the recipient
+//! C: DATA                             Event::Data: 354 has the message sent
+//! C: Hello.
+//! C: .                                Event::Chunk ..., Event::Message
+//! S: 250 2.0.0 ok                     the server is responsible now
+//! ```
+
+mod client;
+mod command;
+mod delivery;
+mod extensions;
+mod path;
+mod reply;
+mod server;
+
+pub use client::{Client, Command, Id, MailOptions, Notice, SendError};
+pub use command::{BodyType, MailParams, Verb};
+pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
+pub use extensions::Extensions;
+pub use path::{Path, is_domain, is_mailbox};
+pub use reply::{Enhanced, Reply, ReplyLines};
+pub use server::{Event, Limits, Protocol, Server, ServerConfig, Ticket, Tolerated};

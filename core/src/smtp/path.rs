@@ -1,0 +1,230 @@
+//! Paths and mailboxes (RFC 5321 section 4.1.2).
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+/// A reverse-path or forward-path: what stood between the angle brackets, without its source
+/// route, checked.
+///
+/// What it holds is exactly a null path, `Postmaster`, or `local-part@domain`: nothing in it
+/// is a route, and nothing but the last `@` outside quotes parts the two (so that `a%b@c` and
+/// `"a@b"@c` are mailboxes at `c` and nothing else).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Path<'i> {
+    mailbox: &'i str,
+    /// Octets of the local part.
+    local: usize,
+}
+
+/// Octets of a path with its brackets (RFC 5321 section 4.5.3.1.3).
+const PATH_MAX: usize = 256;
+/// Octets of a local part (RFC 5321 section 4.5.3.1.1).
+const LOCAL_MAX: usize = 64;
+/// Octets of a domain (RFC 5321 section 4.5.3.1.2).
+const DOMAIN_MAX: usize = 255;
+
+impl<'i> Path<'i> {
+    /// Parses a path that stands at the start of `text`; gives what follows it.
+    pub(super) fn parse(text: &'i str) -> Option<(Self, &'i str)> {
+        let inner = text.strip_prefix('<')?;
+        let inner = source_route(inner)?;
+        if let Some(rest) = inner.strip_prefix('>') {
+            // A route to nowhere is no null path.
+            return text.starts_with("<>").then_some((Self { mailbox: "", local: 0 }, rest));
+        }
+        let local = local_part(inner)?;
+        let (domain, rest) = match inner[local..].strip_prefix('@') {
+            Some(after) => {
+                let end = domain_len(after)?;
+                (end + 1, &after[end..])
+            }
+            // RFC 5321 section 4.1.1.3: postmaster alone may do without a domain.
+            None => (0, &inner[local..]),
+        };
+        let rest = rest.strip_prefix('>')?;
+        let mailbox = &inner[..local + domain];
+        if domain == 0 && !mailbox.eq_ignore_ascii_case("postmaster") || mailbox.len() + 2 > PATH_MAX {
+            return None;
+        }
+        Some((Self { mailbox, local }, rest))
+    }
+
+    /// The mailbox as sent; empty for the null path.
+    pub fn as_str(&self) -> &'i str {
+        self.mailbox
+    }
+
+    /// Whether this is the null reverse-path `<>`.
+    pub fn is_null(&self) -> bool {
+        self.mailbox.is_empty()
+    }
+
+    /// The domain or address literal; none for the null path and for `Postmaster`.
+    pub fn domain(&self) -> Option<&'i str> {
+        self.mailbox.get(self.local + 1..)
+    }
+
+    /// The local part that is meant: quotes and backslashes are taken away, so that
+    /// `"bob"@x` and `bob@x` are the same (RFC 5321 section 4.1.2).
+    pub fn local_part(&self) -> Cow<'i, str> {
+        let raw = &self.mailbox[..self.local];
+        let Some(inner) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) else {
+            return Cow::Borrowed(raw);
+        };
+        if !inner.contains('\\') {
+            return Cow::Borrowed(inner);
+        }
+        let mut escaped = false;
+        Cow::Owned(
+            inner
+                .chars()
+                .filter(|&c| {
+                    escaped = c == '\\' && !escaped;
+                    !escaped
+                })
+                .collect::<String>(),
+        )
+    }
+}
+
+/// Whether this is a mailbox, `local-part@domain`, that a command may name.
+pub fn is_mailbox(text: &str) -> bool {
+    let Some(local) = local_part(text) else { return false };
+    let Some(domain) = text[local..].strip_prefix('@') else { return false };
+    domain_len(domain) == Some(domain.len()) && text.len() + 2 <= PATH_MAX
+}
+
+/// Whether this is a domain or an address literal.
+pub fn is_domain(text: &str) -> bool {
+    domain_len(text) == Some(text.len())
+}
+
+/// Skips `@one,@two:`, which is accepted and ignored (RFC 5321 appendix C).
+fn source_route(text: &str) -> Option<&str> {
+    if !text.starts_with('@') {
+        return Some(text);
+    }
+    let (route, rest) = text.split_once(':')?;
+    let hop = |hop: &str| hop.strip_prefix('@').is_some_and(is_domain);
+    route.split(',').all(hop).then_some(rest)
+}
+
+/// Octets of the local part at the start of `text`: a dot-string or a quoted string.
+fn local_part(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let len = if bytes.first() == Some(&b'"') {
+        let mut at = 1;
+        loop {
+            match bytes.get(at)? {
+                b'"' => break at + 1,
+                b'\\' if matches!(bytes.get(at + 1)?, b' '..=b'~') => at += 2,
+                b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' => at += 1,
+                _ => return None,
+            }
+        }
+    } else {
+        let end = bytes.iter().position(|&byte| !is_atext(byte) && byte != b'.').unwrap_or(bytes.len());
+        let dots = &text[..end];
+        if dots.is_empty() || dots.starts_with('.') || dots.ends_with('.') || dots.contains("..") {
+            return None;
+        }
+        end
+    };
+    // A quoted string that holds nothing names nobody.
+    (len <= LOCAL_MAX && &text[..len] != "\"\"").then_some(len)
+}
+
+fn is_atext(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+}
+
+/// Octets of the domain or address literal at the start of `text`.
+fn domain_len(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let len = if bytes.first() == Some(&b'[') {
+        let close = memchr::memchr(b']', bytes)?;
+        let inner = &bytes[1..close];
+        let plain = inner.iter().all(|byte| byte.is_ascii_graphic() && !b"[]\\".contains(byte));
+        if inner.is_empty() || !plain {
+            return None;
+        }
+        close + 1
+    } else {
+        let end = bytes
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric() && !b"-._".contains(byte))
+            .unwrap_or(bytes.len());
+        let label = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
+        if !text[..end].split('.').all(label) {
+            return None;
+        }
+        end
+    };
+    (len <= DOMAIN_MAX).then_some(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_read_whole_or_not_at_all() {
+        for (text, is) in [
+            ("<>", Some(("", ""))),
+            ("<a@b>", Some(("a@b", ""))),
+            ("<a@b> SIZE=1", Some(("a@b", " SIZE=1"))),
+            ("<Postmaster>", Some(("Postmaster", ""))),
+            ("<@x,@y.z:a@b>", Some(("a@b", ""))),
+            ("<a.b+c@d-e.f>", Some(("a.b+c@d-e.f", ""))),
+            ("<\"a b\"@c>", Some(("\"a b\"@c", ""))),
+            ("<\"a\\\"b>@x\"@c>", Some(("\"a\\\"b>@x\"@c", ""))),
+            ("<a@[127.0.0.1]>", Some(("a@[127.0.0.1]", ""))),
+            ("<a@[IPv6:::1]>", Some(("a@[IPv6:::1]", ""))),
+            ("<a%b@c>", Some(("a%b@c", ""))),
+            ("a@b", None),
+            ("<a@b", None),
+            ("<a>", None),
+            ("<@b>", None),
+            ("<@b:>", None),
+            ("<a@>", None),
+            ("<a@b@c>", None),
+            ("<a@b.>", None),
+            ("<a@b..c>", None),
+            ("<a@-b>", None),
+            ("<.a@b>", None),
+            ("<a.@b>", None),
+            ("<a..b@c>", None),
+            ("<a b@c>", None),
+            ("<\"\"@c>", None),
+            ("<\"a\"b@c>", None),
+            ("<;id;>", None),
+            ("<a@b;id>", None),
+            ("<a@[]>", None),
+            ("<ä@b>", None),
+            ("<<a@b>>", None),
+        ] {
+            assert_eq!(Path::parse(text).map(|(path, rest)| (path.as_str(), rest)), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_of_paths() {
+        let local = |len| alloc::format!("<{}@b>", "a".repeat(len));
+        assert!(Path::parse(&local(LOCAL_MAX)).is_some());
+        assert!(Path::parse(&local(LOCAL_MAX + 1)).is_none());
+        let label = "b".repeat(60);
+        let long = alloc::format!("<a@{}>", [label.as_str(); 4].join("."));
+        assert!(Path::parse(&long).is_some());
+        let longer = alloc::format!("<a@{}.bbbbbbbbbb>", [label.as_str(); 4].join("."));
+        assert!(Path::parse(&longer).is_none());
+    }
+
+    #[test]
+    fn a_quoted_local_part_means_what_it_quotes() {
+        for (text, means) in [("<\"bob\"@x>", "bob"), ("<bob@x>", "bob"), ("<\"b\\ob\\\\ \"@x>", "bob\\ ")] {
+            let (path, _) = Path::parse(text).unwrap();
+            assert_eq!(path.local_part(), means);
+            assert_eq!(path.domain(), Some("x"));
+        }
+    }
+}

@@ -1,0 +1,676 @@
+//! The server side of SMTP, submission and LMTP.
+//!
+//! All changes of state stand in [`Server::reply`] (what our answers mean), in
+//! [`Server::command`] (which commands are in sequence) and in the [`Machine`] methods
+//! (framing). The answer decides: what the client is told and what the machine believes are
+//! one act.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::command::{self, Bad, Line, Loose, MailParams, Verb};
+use super::path::Path;
+use super::reply::{Enhanced, Reply};
+use crate::dot::Unstuff;
+use crate::line::{Lines, strict};
+use crate::machine::{Close, Frame, Instant, Kind, Machine, Pace, Patience, Upgrade, Violation, Want};
+use crate::text::{put, put_number, strip_prefix};
+
+/// What a client may cost. All counts are per connection unless said otherwise.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of a command line with its CRLF (RFC 5321 section 4.5.3.1.4 asks for 512 at
+    /// least). A longer line is dropped as it comes and answered 500 5.5.6.
+    pub line: usize,
+    /// Octets of a line of AUTH and of a response to its challenges with CRLF (RFC 4954
+    /// section 4 asks for 12288).
+    pub auth_line: usize,
+    /// Octets of lines that are too long before the connection is closed.
+    pub excess: usize,
+    /// Octets of a message (RFC 1870); more is read, dropped and refused 552 5.3.4.
+    pub message: u64,
+    /// Recipients of one message; more are refused 452 4.5.3 (RFC 5321 section 4.5.3.1.8 asks
+    /// for 100 at least).
+    pub recipients: u32,
+    /// Commands refused by the machine itself before it closes.
+    pub mistakes: u16,
+    /// Silence before a command is whole (RFC 5321 section 4.5.3.2.7: five minutes).
+    pub command: Duration,
+    /// Octets a second that a message must come at, over a minute.
+    pub data_rate: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line: 2048,
+            auth_line: 12288 + 2,
+            excess: 64 * 1024,
+            message: 50 * 1024 * 1024,
+            recipients: 1000,
+            mistakes: 10,
+            command: Duration::from_secs(300),
+            data_rate: 500,
+        }
+    }
+}
+
+/// Which of the protocols a server speaks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Protocol {
+    /// RFC 5321 and RFC 6409.
+    #[default]
+    Smtp,
+    /// RFC 2033: LHLO, and a reply for each recipient at the end of a message.
+    Lmtp,
+}
+
+/// What a server offers.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// SMTP or LMTP.
+    pub protocol: Protocol,
+    /// Offer STARTTLS while in plaintext.
+    pub tls: bool,
+    /// AUTH mechanisms, upper case, parted by a space; empty offers none.
+    pub auth: &'static str,
+    /// Offer AUTH in plaintext too, where anyone on the path reads the password.
+    pub auth_in_clear: bool,
+    /// What a client may cost.
+    pub limits: Limits,
+}
+
+/// The right and the duty to answer one command. Spent by [`Server::reply`].
+///
+/// Not `Clone`: a command is answered once. May be kept while the answer is worked out; the
+/// machine takes in no further command until then.
+#[must_use = "the client waits for the answer to this command"]
+#[derive(Debug)]
+pub struct Ticket {
+    verb: Verb,
+    /// Replies due: more than one at the end of an LMTP message only.
+    replies: u32,
+}
+
+/// What a client did.
+#[derive(Debug)]
+pub enum Event<'i> {
+    /// The connection is open. Answer 220 with our host name, or refuse with 554.
+    Connect {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// HELO, EHLO or LHLO; the machine adds the extensions to a positive answer. Whatever
+    /// transaction there was is over (RFC 5321 section 4.1.4).
+    Hello {
+        /// What the client calls itself: printable ASCII, unverified.
+        name: &'i str,
+        /// EHLO or LHLO.
+        extended: bool,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// MAIL FROM. A 2yz opens the transaction.
+    Mail {
+        /// The reverse-path.
+        from: Path<'i>,
+        /// What was said of the message.
+        params: MailParams<'i>,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// RCPT TO. A 2yz adds the recipient.
+    Rcpt {
+        /// The forward-path.
+        to: Path<'i>,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// DATA. Answer 354 to have the message.
+    Data {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// Octets of the message, without dot-stuffing. No answer is due.
+    Chunk(&'i [u8]),
+    /// The message is whole, and is as RFC 5322 wants its octets. A 2yz takes responsibility
+    /// for it. Whatever the answer, the transaction is over.
+    Message {
+        /// Octets of all its chunks.
+        size: u64,
+        /// To be answered; in LMTP with as many replies as there are recipients.
+        ticket: Ticket,
+    },
+    /// The message came to its end and the machine refused it: throw its octets away. The
+    /// transaction is over.
+    Rejected {
+        /// What the client was told.
+        code: u16,
+    },
+    /// AUTH with a mechanism that was offered. Answer 334 with a challenge in base64, 235 or
+    /// 5yz.
+    Auth {
+        /// The mechanism, as sent.
+        mechanism: &'i str,
+        /// The initial response in base64, if one was given.
+        initial: Option<&'i [u8]>,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// The response to a challenge, in base64. Answer as for AUTH.
+    Response {
+        /// In base64.
+        response: &'i [u8],
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// STARTTLS. Answer 220 to have [`Want::Upgrade`] follow.
+    StartTls {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// RSET. A 2yz ends the transaction.
+    Rset {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// NOOP.
+    Noop {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// VRFY. Answer 252 unless you mean to tell who has a mailbox here.
+    Vrfy {
+        /// The argument.
+        argument: &'i str,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// EXPN.
+    Expn {
+        /// The argument.
+        argument: &'i str,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// HELP.
+    Help {
+        /// The argument; empty without one.
+        topic: &'i str,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// QUIT. Answer 221; the connection closes.
+    Quit {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// The machine answered this itself: bad syntax, bad sequence, an exchange of AUTH given
+    /// up. Nothing has changed, but that an exchange of AUTH is over.
+    Refused {
+        /// What the client was told.
+        code: u16,
+    },
+    /// Octets thrown away without an answer, as they came: of a line or a message that is too
+    /// long.
+    Dropped(usize),
+}
+
+/// What was let pass though the RFC does not have it. Each has a reason; log them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Tolerated {
+    /// `MAIL FROM: <a@b>`: Outlook and many scripts write the space.
+    pub space_after_colon: bool,
+    /// `NOOP `: RFC 5321 section 4.1.1 asks for it ("SHOULD tolerate trailing white space").
+    pub trailing_space: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Opening,
+    Commands,
+    /// 354 was said: the message comes.
+    Message,
+    /// 334 was said: the response to a challenge comes.
+    AuthResponse,
+    TlsAccepted,
+    Closed(Close),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Hello {
+    None,
+    Helo,
+    Ehlo,
+}
+
+/// The server side of one connection.
+#[derive(Debug)]
+pub struct Server {
+    config: ServerConfig,
+    state: State,
+    lines: Lines,
+    unstuff: Unstuff,
+    patience: Patience,
+    pace: Pace,
+    /// Octets of the message so far.
+    size: u64,
+    /// Octets of lines that were too long.
+    excess: usize,
+    /// Recipients accepted in this transaction.
+    recipients: u32,
+    mistakes: u16,
+    tolerated: Tolerated,
+    hello: Hello,
+    /// A ticket is out.
+    owed: bool,
+    secure: bool,
+    authenticated: bool,
+    /// A transaction is open.
+    mail: bool,
+    /// Say 421 as soon as nothing is owed.
+    stopping: bool,
+}
+
+const SYNTAX: Reply<'static> = Reply::new(501, Enhanced(5, 5, 4), "syntax error in the command's arguments");
+const UNKNOWN: Reply<'static> = Reply::new(500, Enhanced(5, 5, 2), "unknown command");
+const BAD_LINE: Reply<'static> =
+    Reply::new(500, Enhanced(5, 5, 2), "a line ends in CRLF and holds no other CR, LF or NUL");
+const ADDRESS: Reply<'static> = Reply::new(501, Enhanced(5, 1, 3), "that is no address");
+const PARAM: Reply<'static> = Reply::new(555, Enhanced(5, 5, 4), "unknown parameter");
+const HELLO_FIRST: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "say EHLO first");
+const SEQUENCE: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "bad sequence of commands");
+const NOT_HERE: Reply<'static> = Reply::new(502, Enhanced(5, 5, 1), "not offered here");
+const TOO_BIG: Reply<'static> = Reply::new(552, Enhanced(5, 3, 4), "the message is over the size limit");
+const STOPPING: Reply<'static> = Reply::new(421, Enhanced(4, 3, 2), "shutting down, try again later");
+
+impl Server {
+    /// A connection just accepted; `secure` if TLS is in place already.
+    pub fn new(config: ServerConfig, secure: bool) -> Self {
+        Self {
+            config,
+            state: State::Opening,
+            lines: Lines::default(),
+            unstuff: Unstuff::new(),
+            patience: Patience::default(),
+            pace: Pace::default(),
+            size: 0,
+            excess: 0,
+            recipients: 0,
+            mistakes: 0,
+            tolerated: Tolerated::default(),
+            hello: Hello::None,
+            owed: false,
+            secure,
+            authenticated: false,
+            mail: false,
+            stopping: false,
+        }
+    }
+
+    /// Answers a command, and thereby decides it: a 2yz to MAIL opens the transaction, to
+    /// RCPT adds the recipient; 354 to DATA takes the message in; 334 to AUTH asks for a
+    /// response, 235 authenticates; 220 to STARTTLS asks for the layer; 421 to anything and
+    /// any answer to QUIT close. At the end of an LMTP message it is the reply for every
+    /// recipient.
+    pub fn reply(&mut self, ticket: Ticket, reply: &Reply<'_>, out: &mut Vec<u8>) {
+        for _ in 0..ticket.replies {
+            self.say(&ticket, reply, out);
+        }
+        self.decide(ticket.verb, reply);
+    }
+
+    /// Answers the end of an LMTP message, each recipient by its own reply in the order of
+    /// acceptance (RFC 2033 section 4.2).
+    ///
+    /// # Panics
+    /// In debug builds, if there are not as many replies as recipients; else those that lack
+    /// are answered 451.
+    pub fn replies<'a>(&mut self, ticket: Ticket, replies: impl IntoIterator<Item = Reply<'a>>, out: &mut Vec<u8>) {
+        const LACKING: Reply<'static> = Reply::new(451, Enhanced(4, 3, 0), "not decided");
+        let mut replies = replies.into_iter();
+        for _ in 0..ticket.replies {
+            let reply = replies.next();
+            debug_assert!(reply.is_some(), "a recipient without a reply");
+            self.say(&ticket, &reply.unwrap_or(LACKING), out);
+        }
+        debug_assert!(replies.next().is_none(), "a reply without a recipient");
+        self.decide(ticket.verb, &Reply::OK);
+    }
+
+    /// What was tolerated since this was asked last.
+    pub fn tolerated(&mut self) -> Tolerated {
+        core::mem::take(&mut self.tolerated)
+    }
+
+    /// Whether TLS is in place.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether the client said EHLO or LHLO and not HELO.
+    pub fn is_extended(&self) -> bool {
+        self.hello == Hello::Ehlo
+    }
+
+    /// Recipients accepted in this transaction.
+    pub fn recipients(&self) -> u32 {
+        self.recipients
+    }
+
+    fn say(&self, ticket: &Ticket, reply: &Reply<'_>, out: &mut Vec<u8>) {
+        let greeting = matches!(ticket.verb, Verb::Connect | Verb::Ehlo | Verb::Helo);
+        // RFC 2034 section 3: neither in the greeting nor in the answer to EHLO.
+        let enhanced = self.hello == Hello::Ehlo && (!greeting || !reply.is_positive());
+        let extends = ticket.verb == Verb::Ehlo && reply.is_positive();
+        reply.write(enhanced, !extends, out);
+        if extends {
+            self.extensions(out);
+        }
+    }
+
+    /// The lines of the answer to EHLO after the first (RFC 5321 section 4.1.1.1).
+    fn extensions(&self, out: &mut Vec<u8>) {
+        put(&[b"250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE "], out);
+        put_number(self.config.limits.message, out);
+        put(&[b"\r\n"], out);
+        if self.config.tls && !self.secure {
+            put(&[b"250-STARTTLS\r\n"], out);
+        }
+        if self.offers_auth() {
+            put(&[b"250-AUTH ", self.config.auth.as_bytes(), b"\r\n"], out);
+        }
+        put(&[b"250 ENHANCEDSTATUSCODES\r\n"], out);
+    }
+
+    fn offers_auth(&self) -> bool {
+        !self.config.auth.is_empty() && (self.secure || self.config.auth_in_clear) && !self.authenticated
+    }
+
+    /// What our answer to a command changes: one of the places where state is changed.
+    fn decide(&mut self, verb: Verb, reply: &Reply<'_>) {
+        let positive = reply.is_positive();
+        self.owed = false;
+        self.patience.reset();
+        match verb {
+            Verb::Connect if positive => self.state = State::Commands,
+            // RFC 5321 section 3.1: after 554 the client may only say QUIT.
+            Verb::Connect | Verb::Quit => self.state = State::Closed(Close::Done),
+            Verb::Helo | Verb::Ehlo if positive => {
+                self.hello = if verb == Verb::Ehlo { Hello::Ehlo } else { Hello::Helo };
+                self.clear();
+            }
+            Verb::Mail if positive => self.mail = true,
+            Verb::Rcpt if positive => self.recipients += 1,
+            Verb::Data if reply.code == 354 => {
+                self.state = State::Message;
+                (self.unstuff, self.pace, self.size) = (Unstuff::new(), Pace::default(), 0);
+            }
+            // After any end of a message its envelope is gone.
+            Verb::Message => self.clear(),
+            Verb::Rset if positive => self.clear(),
+            Verb::Auth if reply.code == 334 => self.state = State::AuthResponse,
+            Verb::Auth => {
+                self.state = State::Commands;
+                self.authenticated = positive;
+            }
+            Verb::StartTls if positive => self.state = State::TlsAccepted,
+            Verb::Helo | Verb::Ehlo | Verb::Mail | Verb::Rcpt | Verb::Data => {}
+            Verb::Rset | Verb::StartTls | Verb::Other => {}
+        }
+        if reply.code == 421 {
+            self.state = State::Closed(Close::Done);
+        }
+    }
+
+    fn clear(&mut self) {
+        (self.mail, self.recipients, self.size) = (false, 0, 0);
+    }
+
+    fn ticket(&mut self, verb: Verb) -> Ticket {
+        self.owed = true;
+        let lmtp = self.config.protocol == Protocol::Lmtp && verb == Verb::Message;
+        Ticket { verb, replies: if lmtp { self.recipients } else { 1 } }
+    }
+
+    /// Answers for the application what it need not be asked about.
+    fn refuse<'i>(&mut self, reply: &Reply<'_>, out: &mut Vec<u8>) -> Event<'i> {
+        let enhanced = self.hello == Hello::Ehlo;
+        self.mistakes += 1;
+        reply.write(enhanced, true, out);
+        if self.mistakes >= self.config.limits.mistakes {
+            Reply::new(421, Enhanced(4, 7, 0), "too many errors").write(enhanced, true, out);
+            self.state = State::Closed(Close::Violation(Violation::Mistakes));
+        }
+        Event::Refused { code: reply.code }
+    }
+
+    /// Which commands are in sequence (RFC 5321 section 4.1.4).
+    fn command<'i>(&mut self, line: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
+        let Some(line) = strict(line) else {
+            return self.refuse(&BAD_LINE, out);
+        };
+        let line = match command::parse(line) {
+            Ok((line, loose)) => {
+                self.note(loose);
+                line
+            }
+            Err(bad) => {
+                let reply = match bad {
+                    Bad::Unknown => UNKNOWN,
+                    Bad::Syntax => SYNTAX,
+                    Bad::Address => ADDRESS,
+                    Bad::Param => PARAM,
+                };
+                return self.refuse(&reply, out);
+            }
+        };
+        let lmtp = self.config.protocol == Protocol::Lmtp;
+        match line {
+            Line::Ehlo(_) | Line::Helo(_) if lmtp => self.refuse(&UNKNOWN, out),
+            Line::Lhlo(_) if !lmtp => self.refuse(&UNKNOWN, out),
+            Line::Ehlo(name) | Line::Lhlo(name) => {
+                Event::Hello { name, extended: true, ticket: self.ticket(Verb::Ehlo) }
+            }
+            Line::Helo(name) => Event::Hello { name, extended: false, ticket: self.ticket(Verb::Helo) },
+            Line::Noop => Event::Noop { ticket: self.ticket(Verb::Other) },
+            Line::Vrfy(argument) => Event::Vrfy { argument, ticket: self.ticket(Verb::Other) },
+            Line::Expn(argument) => Event::Expn { argument, ticket: self.ticket(Verb::Other) },
+            Line::Help(topic) => Event::Help { topic, ticket: self.ticket(Verb::Other) },
+            Line::Rset => Event::Rset { ticket: self.ticket(Verb::Rset) },
+            Line::Quit => Event::Quit { ticket: self.ticket(Verb::Quit) },
+            Line::StartTls if self.secure || !self.config.tls => self.refuse(&NOT_HERE, out),
+            Line::StartTls if self.mail => self.refuse(&SEQUENCE, out),
+            Line::StartTls => Event::StartTls { ticket: self.ticket(Verb::StartTls) },
+            Line::Mail(..) | Line::Rcpt(_) | Line::Data | Line::Auth(..) if self.hello == Hello::None => {
+                self.refuse(&HELLO_FIRST, out)
+            }
+            Line::Mail(..) if self.mail => self.refuse(&SEQUENCE, out),
+            Line::Mail(_, params) if params.size.is_some_and(|size| size > self.config.limits.message) => {
+                self.refuse(&TOO_BIG, out)
+            }
+            Line::Mail(from, params) => Event::Mail { from, params, ticket: self.ticket(Verb::Mail) },
+            Line::Rcpt(_) if !self.mail => self.refuse(&SEQUENCE, out),
+            Line::Rcpt(_) if self.recipients >= self.config.limits.recipients => {
+                // RFC 5321 section 4.5.3.1.10: the client sends the rest in another message.
+                Reply::new(452, Enhanced(4, 5, 3), "too many recipients").write(self.hello == Hello::Ehlo, true, out);
+                Event::Refused { code: 452 }
+            }
+            Line::Rcpt(to) => Event::Rcpt { to, ticket: self.ticket(Verb::Rcpt) },
+            Line::Data if !self.mail => self.refuse(&SEQUENCE, out),
+            Line::Data if self.recipients == 0 => {
+                let reply = match lmtp {
+                    // RFC 2033 section 4.2: 503 to DATA without a recipient.
+                    true => SEQUENCE,
+                    false => Reply::new(554, Enhanced(5, 5, 1), "no valid recipients"),
+                };
+                self.refuse(&reply, out)
+            }
+            Line::Data => Event::Data { ticket: self.ticket(Verb::Data) },
+            Line::Auth(mechanism, initial) => self.auth(mechanism, initial, out),
+        }
+    }
+
+    fn auth<'i>(&mut self, mechanism: &'i str, initial: Option<&'i [u8]>, out: &mut Vec<u8>) -> Event<'i> {
+        const ENCRYPT: Reply<'static> = Reply::new(538, Enhanced(5, 7, 11), "encryption is required: STARTTLS first");
+        const MECHANISM: Reply<'static> = Reply::new(504, Enhanced(5, 5, 4), "unknown mechanism");
+        let offered = self.config.auth.split(' ').any(|name| name.eq_ignore_ascii_case(mechanism));
+        match () {
+            () if self.config.auth.is_empty() => self.refuse(&NOT_HERE, out),
+            // RFC 4954 section 4: once a session, not within a transaction, after EHLO.
+            () if self.authenticated || self.mail || self.hello != Hello::Ehlo => self.refuse(&SEQUENCE, out),
+            () if !self.secure && !self.config.auth_in_clear => self.refuse(&ENCRYPT, out),
+            () if !offered => self.refuse(&MECHANISM, out),
+            () => Event::Auth { mechanism, initial, ticket: self.ticket(Verb::Auth) },
+        }
+    }
+
+    fn response<'i>(&mut self, line: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
+        self.state = State::Commands;
+        match strict(line) {
+            None => self.refuse(&BAD_LINE, out),
+            // RFC 4954 section 4: a lone "*" cancels.
+            Some(b"*") => self.refuse(&Reply::new(501, Enhanced(5, 7, 0), "authentication was cancelled"), out),
+            Some(response) => Event::Response { response, ticket: self.ticket(Verb::Auth) },
+        }
+    }
+
+    /// The end of a message: refused here if it cannot be what RFC 5322 wants.
+    fn message<'i>(&mut self, out: &mut Vec<u8>) -> Event<'i> {
+        self.state = State::Commands;
+        let flaws = self.unstuff.flaws();
+        let refused = if self.size > self.config.limits.message {
+            TOO_BIG
+        } else if flaws.bare_newline {
+            // RFC 5321 section 2.3.8; CVE-2023-51764: a weaker server behind us would read two
+            // messages where we read one.
+            Reply::new(550, Enhanced(5, 6, 11), "bare CR or LF in the message: lines end in CRLF")
+        } else if flaws.nul {
+            Reply::new(550, Enhanced(5, 6, 0), "the message holds NUL")
+        } else {
+            return Event::Message { size: self.size, ticket: self.ticket(Verb::Message) };
+        };
+        let ticket = self.ticket(Verb::Message);
+        self.reply(ticket, &refused, out);
+        Event::Rejected { code: refused.code }
+    }
+
+    fn note(&mut self, loose: Loose) {
+        self.tolerated.space_after_colon |= loose.space_after_colon;
+        self.tolerated.trailing_space |= loose.trailing_space;
+    }
+
+    fn last_words(&mut self, reply: &Reply<'_>, close: Close, out: &mut Vec<u8>) -> Want {
+        reply.write(self.hello == Hello::Ehlo, true, out);
+        self.state = State::Closed(close);
+        Want::Close(close)
+    }
+
+    /// Octets that the line at the start of the input may have.
+    fn line_max(&self, input: &[u8]) -> usize {
+        let auth = self.state == State::AuthResponse || strip_prefix(input, b"AUTH ").is_some();
+        if auth { self.config.limits.auth_line } else { self.config.limits.line }
+    }
+}
+
+impl Machine for Server {
+    type Event<'i> = Event<'i>;
+
+    fn poll(&mut self, now: Instant, input: &[u8], out: &mut Vec<u8>) -> Want {
+        if let State::Closed(close) = self.state {
+            return Want::Close(close);
+        }
+        if self.owed {
+            return Want::App;
+        }
+        self.pace.woke(now);
+        let frame = match self.state {
+            State::TlsAccepted => return Want::Upgrade(Upgrade::Tls),
+            State::Commands | State::AuthResponse if self.stopping => {
+                return self.last_words(&STOPPING, Close::Done, out);
+            }
+            State::Opening => Some(Frame::new(Kind::Open, 0)),
+            State::Message => self.unstuff.poll(input),
+            State::Commands | State::AuthResponse => {
+                let max = self.line_max(input);
+                self.lines.poll(input, max)
+            }
+            State::Closed(close) => return Want::Close(close),
+        };
+        if let Some(frame) = frame {
+            self.patience.reset();
+            return Want::Event(frame);
+        }
+        let slow = self.state == State::Message && self.pace.too_slow(now, self.config.limits.data_rate);
+        if slow || self.patience.expired(now, self.config.limits.command) {
+            return self.last_words(&Reply::new(421, Enhanced(4, 4, 2), "timeout"), Close::Timeout, out);
+        }
+        Want::Read
+    }
+
+    fn event<'i>(&mut self, frame: Frame, input: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
+        let bytes = frame.of(input);
+        match (frame.kind, self.state) {
+            (Kind::Open, _) => Event::Connect { ticket: self.ticket(Verb::Connect) },
+            (Kind::Chunk, _) => {
+                self.size = self.size.saturating_add(bytes.len() as u64);
+                self.pace.came(bytes.len());
+                if self.size > self.config.limits.message {
+                    return Event::Dropped(bytes.len());
+                }
+                self.unstuff.inspect(bytes);
+                Event::Chunk(bytes)
+            }
+            (Kind::End, _) => self.message(out),
+            (Kind::Excess, _) => {
+                self.excess = self.excess.saturating_add(bytes.len());
+                if self.excess > self.config.limits.excess {
+                    let _ = self.last_words(
+                        &Reply::new(421, Enhanced(4, 7, 0), "line far too long"),
+                        Close::Violation(Violation::TooLong),
+                        out,
+                    );
+                }
+                Event::Dropped(bytes.len())
+            }
+            (Kind::ExcessEnd, _) => {
+                self.state = State::Commands;
+                self.refuse(&Reply::new(500, Enhanced(5, 5, 6), "line too long"), out)
+            }
+            (Kind::Line, State::AuthResponse) => self.response(bytes, out),
+            (Kind::Line | Kind::Head, _) => self.command(bytes, out),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match (self.patience.deadline(), self.pace.deadline()) {
+            (Some(patience), Some(pace)) => Some(patience.min(pace)),
+            (patience, pace) => patience.or(pace),
+        }
+    }
+
+    fn upgraded(&mut self, _: Upgrade) {
+        // RFC 3207 section 4.2: what was learnt in plaintext is forgotten.
+        *self = Self { state: State::Commands, stopping: self.stopping, ..Self::new(self.config, true) };
+    }
+
+    fn eof(&mut self) {
+        if !matches!(self.state, State::Closed(_)) {
+            self.state = State::Closed(Close::Eof);
+        }
+    }
+
+    fn frame_max(&self) -> usize {
+        self.config.limits.auth_line.max(self.config.limits.line)
+    }
+
+    fn shut_down(&mut self, out: &mut Vec<u8>) {
+        self.stopping = true;
+        if !self.owed && matches!(self.state, State::Commands | State::AuthResponse) {
+            let _ = self.last_words(&STOPPING, Close::Done, out);
+        }
+    }
+}
