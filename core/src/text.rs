@@ -41,6 +41,11 @@ pub(crate) fn strip_prefix<'i>(line: &'i [u8], prefix: &[u8]) -> Option<&'i [u8]
     head.eq_ignore_ascii_case(prefix).then(|| &line[prefix.len()..])
 }
 
+/// Whether these are octets of base64, as far as a line is concerned.
+pub(crate) fn is_base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+}
+
 /// Appends `number` in decimal.
 pub(crate) fn put_number(number: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];

@@ -10,7 +10,7 @@ use super::path::{is_domain, is_mailbox};
 use super::reply::ReplyLines;
 use crate::dot::{Body, Newlines};
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
-use crate::text::{number, put_number};
+use crate::text::{is_base64, number, put_number};
 
 /// A command to send. Arguments are checked: no octet in them can end the line.
 #[derive(Clone, Copy, Debug)]
@@ -475,8 +475,4 @@ impl Machine for Client {
             self.eof();
         }
     }
-}
-
-fn is_base64(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
 }

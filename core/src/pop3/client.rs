@@ -1,0 +1,503 @@
+//! The client side of POP3.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::dot::Unstuff;
+use crate::line::{Lines, strict};
+use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
+use crate::text::{chomp, is_base64, number, number64, put, put_number, strip_prefix, word};
+
+/// A command to send. Arguments are checked: no octet in them can end the line.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Request<'a> {
+    /// USER.
+    User(&'a str),
+    /// PASS.
+    Pass(&'a str),
+    /// STAT: its numbers are in the status text, see [`drop_listing`].
+    Stat,
+    /// LIST of one message: a drop listing in the status text.
+    List(u32),
+    /// LIST of all: [`Notice::Listing`] each.
+    ListAll,
+    /// UIDL of all: [`Notice::UniqueId`] each.
+    UidlAll,
+    /// UIDL of one message: in the status text.
+    Uidl(u32),
+    /// RETR: [`Notice::Chunk`]s, then [`Notice::End`].
+    Retr(u32),
+    /// TOP with the number of body lines.
+    Top(u32, u32),
+    /// DELE.
+    Dele(u32),
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// CAPA: read into [`Client::capabilities`], and [`Notice::Capability`] each.
+    Capa,
+    /// AUTH; the initial response is base64, and empty is sent as `=`.
+    Auth {
+        /// PLAIN, LOGIN, ...
+        mechanism: &'a str,
+        /// If the mechanism sends first.
+        initial: Option<&'a str>,
+    },
+    /// STLS.
+    Stls,
+    /// QUIT.
+    Quit,
+}
+
+/// Which command a status answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verb {
+    /// The opening, answered by the greeting.
+    Connect,
+    /// USER.
+    User,
+    /// PASS.
+    Pass,
+    /// STAT.
+    Stat,
+    /// LIST.
+    List,
+    /// UIDL.
+    Uidl,
+    /// RETR.
+    Retr,
+    /// TOP.
+    Top,
+    /// DELE.
+    Dele,
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// CAPA.
+    Capa,
+    /// AUTH and each response to its challenges.
+    Auth,
+    /// STLS.
+    Stls,
+    /// QUIT.
+    Quit,
+}
+
+/// Why a command was not sent. Nothing was written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Answers are awaited first: see [`Client::may_send`].
+    NotNow,
+    /// The argument is not what the grammar has in this place.
+    Argument,
+}
+
+impl core::fmt::Display for SendError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotNow => "answers are awaited before this command may be sent",
+            Self::Argument => "the argument is not of the command's grammar",
+        })
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// What the server did.
+#[derive(Debug)]
+pub enum Notice<'i> {
+    /// A status line.
+    Status {
+        /// Which command it answers.
+        verb: Verb,
+        /// +OK.
+        ok: bool,
+        /// What follows the status indicator.
+        text: &'i [u8],
+        /// Whether lines follow.
+        more: bool,
+    },
+    /// AUTH goes on: give the response to this challenge to [`Client::respond`].
+    Challenge {
+        /// In base64.
+        challenge: &'i [u8],
+    },
+    /// A line of LIST.
+    Listing {
+        /// Its number.
+        message: u32,
+        /// Its size.
+        octets: u64,
+    },
+    /// A line of UIDL.
+    UniqueId {
+        /// Its number.
+        message: u32,
+        /// 1 to 70 octets, 0x21 to 0x7E.
+        id: &'i [u8],
+    },
+    /// A line of CAPA.
+    Capability(&'i [u8]),
+    /// A line of LIST or UIDL that is none.
+    Odd(&'i [u8]),
+    /// Octets of a message, without dot-stuffing.
+    Chunk(&'i [u8]),
+    /// The multi-line response is whole.
+    End,
+    /// TLS is in place, and all that was learnt before is forgotten.
+    Secured,
+}
+
+/// What a server said in CAPA.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// USER and PASS.
+    pub user: bool,
+    /// TOP.
+    pub top: bool,
+    /// UIDL.
+    pub uidl: bool,
+    /// STLS.
+    pub stls: bool,
+    /// PIPELINING.
+    pub pipelining: bool,
+    /// SASL PLAIN.
+    pub sasl_plain: bool,
+    /// SASL LOGIN.
+    pub sasl_login: bool,
+}
+
+/// The shape of a multi-line response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lined {
+    No,
+    Listing,
+    UniqueIds,
+    Capabilities,
+    Message,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    verb: Verb,
+    lined: Lined,
+    octets: u16,
+}
+
+#[derive(Debug)]
+enum State {
+    Status,
+    /// Lines of this shape follow.
+    Lines(Lined),
+    Message(Unstuff),
+    Challenged,
+    Tls,
+    Secured,
+    Closed(Close),
+}
+
+/// Octets of commands that may be unanswered, as for SMTP.
+const WINDOW: usize = 4096;
+/// Octets of a line of a response that is no message; RFC 2449 section 4 has 512.
+const LINE_MAX: usize = 8 * 1024;
+/// RFC 1939 has none; as for SMTP.
+const WAIT: Duration = Duration::from_secs(300);
+
+/// The client side of one connection.
+#[derive(Debug)]
+pub struct Client {
+    state: State,
+    sent: VecDeque<Sent>,
+    unanswered: usize,
+    lines: Lines,
+    capabilities: Capabilities,
+    patience: Patience,
+}
+
+impl Client {
+    /// A connection just made; the greeting is the first status.
+    #[expect(clippy::new_without_default, reason = "a connection has no default")]
+    pub fn new() -> Self {
+        Self {
+            state: State::Status,
+            sent: VecDeque::from([Sent { verb: Verb::Connect, lined: Lined::No, octets: 0 }]),
+            unanswered: 0,
+            lines: Lines::default(),
+            capabilities: Capabilities::default(),
+            patience: Patience::default(),
+        }
+    }
+
+    /// Whether a command may be sent now: always if nothing is unanswered; else where the
+    /// server said PIPELINING (RFC 2449 section 6.6) and the last command changes nothing
+    /// that the next depends on, within a window of 4096 octets.
+    pub fn may_send(&self) -> bool {
+        let ends = |sent: &Sent| {
+            matches!(sent.verb, Verb::Connect | Verb::Pass | Verb::Auth | Verb::Stls | Verb::Quit | Verb::User)
+        };
+        let open = matches!(self.state, State::Status | State::Lines(_) | State::Message(_));
+        let idle = self.sent.is_empty() && matches!(self.state, State::Status);
+        let room = self.capabilities.pipelining && self.unanswered < WINDOW;
+        idle || open && room && !self.sent.back().is_some_and(ends)
+    }
+
+    /// What the server said in its last CAPA.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// Appends a command.
+    ///
+    /// # Errors
+    /// It may not be sent now, or an argument does not fit; nothing is written.
+    pub fn send(&mut self, request: Request<'_>, out: &mut Vec<u8>) -> Result<(), SendError> {
+        if !self.may_send() {
+            return Err(SendError::NotNow);
+        }
+        let start = out.len();
+        let Some((verb, lined)) = write_request(request, out) else {
+            out.truncate(start);
+            return Err(SendError::Argument);
+        };
+        put(&[b"\r\n"], out);
+        self.expect(verb, lined, out.len() - start);
+        Ok(())
+    }
+
+    /// Answers a challenge of AUTH; in base64. `None` cancels the exchange.
+    ///
+    /// # Errors
+    /// No challenge is open, or the response is no base64.
+    pub fn respond(&mut self, response: Option<&str>, out: &mut Vec<u8>) -> Result<(), SendError> {
+        if !matches!(self.state, State::Challenged) {
+            return Err(SendError::NotNow);
+        }
+        let response = response.unwrap_or("*");
+        if response != "*" && !is_base64(response) {
+            return Err(SendError::Argument);
+        }
+        put(&[response.as_bytes(), b"\r\n"], out);
+        self.state = State::Status;
+        self.expect(Verb::Auth, Lined::No, response.len());
+        Ok(())
+    }
+
+    fn expect(&mut self, verb: Verb, lined: Lined, octets: usize) {
+        let octets = u16::try_from(octets).unwrap_or(u16::MAX);
+        self.unanswered += usize::from(octets);
+        self.sent.push_back(Sent { verb, lined, octets });
+        self.patience.reset();
+    }
+
+    fn close(&mut self, close: Close) -> Want {
+        self.state = State::Closed(close);
+        Want::Close(close)
+    }
+
+    /// A status line, and what it changes.
+    fn status<'i>(&mut self, line: &'i [u8]) -> Notice<'i> {
+        let Some(sent) = self.sent.pop_front() else {
+            self.state = State::Closed(Close::Violation(Violation::Unsolicited));
+            return Notice::Odd(line);
+        };
+        self.unanswered -= usize::from(sent.octets);
+        let indicator = |word: &[u8]| strip_prefix(line, word).filter(|rest| matches!(rest.first(), None | Some(b' ')));
+        if let (Verb::Auth, Some(challenge)) = (sent.verb, indicator(b"+")) {
+            self.state = State::Challenged;
+            return Notice::Challenge { challenge: challenge.trim_ascii() };
+        }
+        let (ok, text) = match (indicator(b"+OK"), indicator(b"-ERR")) {
+            (Some(text), _) => (true, text),
+            (_, Some(text)) => (false, text),
+            (None, None) => {
+                self.state = State::Closed(Close::Violation(Violation::Syntax));
+                return Notice::Odd(line);
+            }
+        };
+        let more = ok && sent.lined != Lined::No;
+        self.state = match (sent.verb, sent.lined) {
+            (Verb::Quit, _) => State::Closed(Close::Done),
+            (Verb::Stls, _) if ok => State::Tls,
+            (_, Lined::No) => State::Status,
+            _ if !ok => State::Status,
+            (_, Lined::Message) => State::Message(Unstuff::new()),
+            (_, lined) => State::Lines(lined),
+        };
+        if more && sent.lined == Lined::Capabilities {
+            self.capabilities = Capabilities::default();
+        }
+        Notice::Status { verb: sent.verb, ok, text: text.trim_ascii_start(), more }
+    }
+
+    /// A line of a multi-line response that is no message.
+    fn line<'i>(&mut self, lined: Lined, line: &'i [u8]) -> Notice<'i> {
+        if line == b"." {
+            self.state = State::Status;
+            return Notice::End;
+        }
+        let line = line.strip_prefix(b".").unwrap_or(line);
+        let (first, rest) = word(line);
+        match (lined, number(first)) {
+            (Lined::Capabilities, _) => {
+                self.learn(line);
+                Notice::Capability(line)
+            }
+            (Lined::Listing, Some(message)) => match number64(word(rest).0) {
+                Some(octets) => Notice::Listing { message, octets },
+                None => Notice::Odd(line),
+            },
+            (Lined::UniqueIds, Some(message)) if is_unique_id(rest) => Notice::UniqueId { message, id: rest },
+            _ => Notice::Odd(line),
+        }
+    }
+
+    fn learn(&mut self, line: &[u8]) {
+        let (keyword, rest) = word(line);
+        let is = |name: &[u8]| keyword.eq_ignore_ascii_case(name);
+        let has = |&name: &&[u8]| rest.split(|&byte| byte == b' ').any(|word| word.eq_ignore_ascii_case(name));
+        let known = &mut self.capabilities;
+        known.user |= is(b"USER");
+        known.top |= is(b"TOP");
+        known.uidl |= is(b"UIDL");
+        known.stls |= is(b"STLS");
+        known.pipelining |= is(b"PIPELINING");
+        known.sasl_plain |= is(b"SASL") && has(&&b"PLAIN"[..]);
+        known.sasl_login |= is(b"SASL") && has(&&b"LOGIN"[..]);
+    }
+}
+
+impl Machine for Client {
+    type Event<'i> = Notice<'i>;
+
+    fn poll(&mut self, now: Instant, input: &[u8], _: &mut Vec<u8>) -> Want {
+        let frame = match &mut self.state {
+            State::Closed(close) => return Want::Close(*close),
+            State::Tls => return Want::Upgrade(Upgrade::Tls),
+            State::Challenged => return Want::App,
+            State::Secured => Some(Frame::new(Kind::Open, 0)),
+            State::Message(unstuff) => unstuff.poll(input),
+            State::Status | State::Lines(_) => self.lines.poll(input, LINE_MAX),
+        };
+        match frame {
+            Some(frame) if matches!(frame.kind, Kind::Excess | Kind::ExcessEnd) => {
+                self.close(Close::Violation(Violation::TooLong))
+            }
+            Some(frame) => {
+                self.patience.reset();
+                Want::Event(frame)
+            }
+            None if self.sent.is_empty() && matches!(self.state, State::Status) => Want::Read,
+            None if self.patience.expired(now, WAIT) => self.close(Close::Timeout),
+            None => Want::Read,
+        }
+    }
+
+    fn event<'i>(&mut self, frame: Frame, input: &'i [u8], _: &mut Vec<u8>) -> Notice<'i> {
+        let bytes = frame.of(input);
+        match (frame.kind, &self.state) {
+            (Kind::Open, _) => {
+                self.state = State::Status;
+                Notice::Secured
+            }
+            (Kind::End, _) => {
+                self.state = State::Status;
+                Notice::End
+            }
+            (Kind::Chunk, _) => Notice::Chunk(bytes),
+            (_, &State::Lines(lined)) => self.line(lined, chomp(bytes)),
+            _ => match strict(bytes) {
+                Some(line) => self.status(line),
+                None => {
+                    self.state = State::Closed(Close::Violation(Violation::Syntax));
+                    Notice::Odd(bytes)
+                }
+            },
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.patience.deadline()
+    }
+
+    fn upgraded(&mut self, _: Upgrade) {
+        self.state = State::Secured;
+        self.capabilities = Capabilities::default();
+    }
+
+    fn eof(&mut self) {
+        if !matches!(self.state, State::Closed(_)) {
+            self.state = State::Closed(Close::Eof);
+        }
+    }
+
+    fn frame_max(&self) -> usize {
+        LINE_MAX
+    }
+
+    fn shut_down(&mut self, out: &mut Vec<u8>) {
+        if self.send(Request::Quit, out).is_err() {
+            self.eof();
+        }
+    }
+}
+
+/// The two numbers of a drop listing in a status text: of STAT, messages and octets (RFC 1939
+/// section 5); of LIST with a message, its number and octets.
+pub fn drop_listing(text: &[u8]) -> Option<(u32, u64)> {
+    let (first, rest) = word(text);
+    Some((number(first)?, number64(word(rest).0)?))
+}
+
+/// Appends the line without CRLF; none if an argument does not fit.
+fn write_request(request: Request<'_>, out: &mut Vec<u8>) -> Option<(Verb, Lined)> {
+    let mut with = |verb: &[u8], numbers: &[u32]| {
+        put(&[verb], out);
+        for &number in numbers {
+            out.push(b' ');
+            put_number(number.into(), out);
+        }
+    };
+    Some(match request {
+        Request::Stat => (with(b"STAT", &[]), (Verb::Stat, Lined::No)).1,
+        Request::List(message) => (with(b"LIST", &[message]), (Verb::List, Lined::No)).1,
+        Request::ListAll => (with(b"LIST", &[]), (Verb::List, Lined::Listing)).1,
+        Request::Uidl(message) => (with(b"UIDL", &[message]), (Verb::Uidl, Lined::No)).1,
+        Request::UidlAll => (with(b"UIDL", &[]), (Verb::Uidl, Lined::UniqueIds)).1,
+        Request::Retr(message) => (with(b"RETR", &[message]), (Verb::Retr, Lined::Message)).1,
+        Request::Top(message, lines) => (with(b"TOP", &[message, lines]), (Verb::Top, Lined::Message)).1,
+        Request::Dele(message) => (with(b"DELE", &[message]), (Verb::Dele, Lined::No)).1,
+        Request::Rset => (with(b"RSET", &[]), (Verb::Rset, Lined::No)).1,
+        Request::Noop => (with(b"NOOP", &[]), (Verb::Noop, Lined::No)).1,
+        Request::Capa => (with(b"CAPA", &[]), (Verb::Capa, Lined::Capabilities)).1,
+        Request::Stls => (with(b"STLS", &[]), (Verb::Stls, Lined::No)).1,
+        Request::Quit => (with(b"QUIT", &[]), (Verb::Quit, Lined::No)).1,
+        Request::User(name) => (argument(b"USER ", name, out)?, (Verb::User, Lined::No)).1,
+        Request::Pass(password) => (argument(b"PASS ", password, out)?, (Verb::Pass, Lined::No)).1,
+        Request::Auth { mechanism, initial } => {
+            argument(b"AUTH ", mechanism, out)?;
+            match initial {
+                Some("") => put(&[b" ="], out),
+                Some(initial) if is_base64(initial) => put(&[b" ", initial.as_bytes()], out),
+                Some(_) => return None,
+                None => {}
+            }
+            (Verb::Auth, Lined::No)
+        }
+    })
+}
+
+fn argument(verb: &[u8], argument: &str, out: &mut Vec<u8>) -> Option<()> {
+    let clean = !argument.is_empty() && !argument.bytes().any(|byte| byte.is_ascii_control());
+    clean.then(|| put(&[verb, argument.as_bytes()], out))
+}
+
+/// RFC 1939 section 7.
+fn is_unique_id(id: &[u8]) -> bool {
+    (1..=70).contains(&id.len()) && id.iter().all(|byte| matches!(byte, b'!'..=b'~'))
+}

@@ -1,0 +1,106 @@
+//! The command grammar of the server side (RFC 1939 sections 3 to 7).
+
+use crate::text::{number, word};
+
+/// The commands that concern the application. Message numbers start at 1.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Command<'i> {
+    /// USER.
+    User(&'i str),
+    /// PASS; the password may hold spaces (RFC 1939 section 7).
+    Pass(&'i str),
+    /// STAT.
+    Stat,
+    /// LIST, of one message or of all.
+    List(Option<u32>),
+    /// UIDL, of one message or of all.
+    Uidl(Option<u32>),
+    /// RETR.
+    Retr(u32),
+    /// TOP with the number of body lines.
+    Top(u32, u32),
+    /// DELE.
+    Dele(u32),
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// CAPA (RFC 2449 section 5): answer with `Server::capabilities`.
+    Capa,
+    /// STLS (RFC 2595 section 4): +OK has the layer follow.
+    Stls,
+    /// QUIT: from the transaction state, remove what was deleted, then answer.
+    Quit,
+}
+
+/// Why a line is no command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Bad {
+    Unknown,
+    Arguments,
+    /// A message number that is none: 0, a sign, more than 32 bits.
+    Number,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Line<'i> {
+    Command(Command<'i>),
+    Auth(&'i str, Option<&'i [u8]>),
+    /// AUTH alone asks for the mechanisms (an old habit of Outlook and fetchmail).
+    Mechanisms,
+}
+
+/// Parses a line without its CRLF.
+pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, Bad> {
+    let (verb, rest) = word(line);
+    let mut upper = [0; 4];
+    upper.get_mut(..verb.len()).ok_or(Bad::Unknown)?.copy_from_slice(verb);
+    upper.make_ascii_uppercase();
+    // RFC 2449 section 4 allows no spaces at the end, but nothing can be meant by them.
+    let trimmed = rest.trim_ascii_end();
+    let message = |digits: &[u8]| number(digits).filter(|&n| n > 0).ok_or(Bad::Number);
+    let one = || if trimmed.is_empty() { Ok(None) } else { message(trimmed).map(Some) };
+    let text = |bytes: &'_ [u8]| match core::str::from_utf8(bytes) {
+        Ok(text) if !bytes.is_empty() && !bytes.iter().any(u8::is_ascii_control) => Ok(text.len()),
+        _ => Err(Bad::Arguments),
+    };
+    let alone = |command| if trimmed.is_empty() { Ok(Line::Command(command)) } else { Err(Bad::Arguments) };
+    let string = |bytes| core::str::from_utf8(bytes).map_err(|_| Bad::Arguments);
+    Ok(Line::Command(match &upper {
+        b"USER" => {
+            text(trimmed)?;
+            Command::User(string(trimmed)?)
+        }
+        b"PASS" => {
+            text(rest)?;
+            Command::Pass(string(rest)?)
+        }
+        b"STAT" => return alone(Command::Stat),
+        b"LIST" => Command::List(one()?),
+        b"UIDL" => Command::Uidl(one()?),
+        b"RETR" => Command::Retr(message(trimmed)?),
+        b"TOP\0" => {
+            let (which, lines) = word(trimmed);
+            Command::Top(message(which)?, number(lines).ok_or(Bad::Arguments)?)
+        }
+        b"DELE" => Command::Dele(message(trimmed)?),
+        b"RSET" => return alone(Command::Rset),
+        b"NOOP" => return alone(Command::Noop),
+        b"CAPA" => return alone(Command::Capa),
+        b"STLS" => return alone(Command::Stls),
+        b"QUIT" => return alone(Command::Quit),
+        b"AUTH" if trimmed.is_empty() => return Ok(Line::Mechanisms),
+        b"AUTH" => {
+            let (mechanism, initial) = word(trimmed);
+            let mechanism = string(mechanism)?;
+            // RFC 5034 section 4: a lone "=" is an initial response without octets.
+            let initial = match initial {
+                b"" => None,
+                b"=" => Some(&b""[..]),
+                initial => Some(initial),
+            };
+            return Ok(Line::Auth(mechanism, initial));
+        }
+        _ => return Err(Bad::Unknown),
+    }))
+}
