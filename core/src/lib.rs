@@ -15,6 +15,7 @@ mod text;
 #[cfg(feature = "rustls")]
 pub mod tls;
 
+pub mod imap;
 pub mod pop3;
 #[cfg(feature = "sasl")]
 pub mod sasl;

@@ -1,0 +1,833 @@
+//! The server side of IMAP.
+//!
+//! All changes of state stand in [`Server::finish`] and its like (what our answers mean), in
+//! [`Server::command`] (what is allowed when) and in the [`Machine`] methods (framing).
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::command::{self, Append, Command, Line, Tag};
+use super::cursor::Astring;
+use super::data::Code;
+use super::date::DateTime;
+use super::flags::Flags;
+use super::frame::{Found, Scan, announcement};
+use crate::line::strict;
+use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
+use crate::text::{put, put_text, word};
+
+/// What a client may cost. Pairs are before login and after.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of a line between literals with its CRLF (RFC 2683 section 3.2.1.5 asks for
+    /// 8000 at least).
+    pub line: (usize, usize),
+    /// Octets of one literal, APPEND's message excepted.
+    pub literal: (usize, usize),
+    /// Literals of one command.
+    pub literals: u32,
+    /// Octets of a command with its literals, APPEND's message excepted.
+    pub command: (usize, usize),
+    /// Octets of lines that are too long before the connection is closed.
+    pub excess: usize,
+    /// Octets of an APPEND's message (RFC 7889).
+    pub append: u32,
+    /// Commands answered BAD before the connection is closed.
+    pub mistakes: (u16, u16),
+    /// From the greeting to the login, in all.
+    pub login: Duration,
+    /// Silence before autologout (RFC 3501 section 5.4: thirty minutes at least).
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line: (8192, 64 * 1024),
+            literal: (4 * 1024, 100 * 1024),
+            literals: 1000,
+            command: (16 * 1024, 1024 * 1024),
+            excess: 64 * 1024,
+            append: 50 * 1024 * 1024,
+            mistakes: (10, 50),
+            login: Duration::from_secs(60),
+            idle: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+/// What a server offers.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Offer STARTTLS while in plaintext.
+    pub tls: bool,
+    /// SASL mechanisms, upper case, parted by a space; empty offers none.
+    pub sasl: &'static str,
+    /// Offer LOGIN and AUTHENTICATE in plaintext too, where anyone on the path reads the
+    /// password.
+    pub login_in_clear: bool,
+    /// What a client may cost.
+    pub limits: Limits,
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Status {
+    /// Carried out.
+    Ok,
+    /// Not carried out.
+    No,
+    /// Not understood.
+    Bad,
+}
+
+/// The right and the duty to complete one command.
+#[must_use = "the client waits for the completion of this command"]
+#[derive(Debug)]
+pub struct Ticket {
+    tag: Tag,
+    answer: Answer,
+}
+
+impl Ticket {
+    /// The tag of the command.
+    pub fn tag(&self) -> Tag {
+        self.tag
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Answer {
+    Greeting,
+    Plain,
+    Login,
+    Select,
+    /// CLOSE and UNSELECT.
+    Deselect,
+    StartTls,
+    Logout,
+    Idle,
+    /// An APPEND before its message was let in.
+    Append {
+        octets: u32,
+        sync: bool,
+    },
+}
+
+/// What a client did.
+#[derive(Debug)]
+pub enum Event<'i> {
+    /// The connection is open; finish it with the greeting.
+    Connect {
+        /// To be finished: OK greets, anything else refuses.
+        ticket: Ticket,
+    },
+    /// A command that is allowed in this state.
+    Command {
+        /// Which.
+        command: Command<'i>,
+        /// To be finished.
+        ticket: Ticket,
+    },
+    /// AUTHENTICATE with a mechanism that was offered: [`Server::challenge`] or finish.
+    Authenticate {
+        /// The mechanism, as sent.
+        mechanism: &'i str,
+        /// The initial response in base64, if one was given (RFC 4959).
+        initial: Option<&'i [u8]>,
+        /// To be finished.
+        ticket: Ticket,
+    },
+    /// The response to a challenge, in base64.
+    Response {
+        /// In base64.
+        response: &'i [u8],
+        /// To be finished, or challenged again.
+        ticket: Ticket,
+    },
+    /// APPEND up to its message: [`Server::accept`] it, or finish it with NO.
+    Append {
+        /// To where.
+        mailbox: Astring<'i>,
+        /// Its flags.
+        flags: Flags<'i>,
+        /// Its INTERNALDATE.
+        date: Option<DateTime>,
+        /// How long it is.
+        octets: u32,
+        /// To be accepted or finished.
+        ticket: Ticket,
+    },
+    /// Octets of the message.
+    Chunk(&'i [u8]),
+    /// The message is whole.
+    Appended {
+        /// To be finished.
+        ticket: Ticket,
+    },
+    /// DONE ended the IDLE.
+    Done {
+        /// To be finished.
+        ticket: Ticket,
+    },
+    /// The machine answered BAD or NO itself. An APPEND, an AUTHENTICATE or an IDLE that was
+    /// under way is over: throw away what belongs to it.
+    Refused,
+    /// Octets thrown away without an answer, as they came: of a literal that was not let in.
+    Dropped(usize),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Opening,
+    Commands,
+    /// The message of an APPEND.
+    Message {
+        tag: Tag,
+        left: u32,
+    },
+    /// The line end after the message.
+    AfterMessage {
+        tag: Tag,
+    },
+    /// Octets of a literal that was not let in, then the rest of its command, which is no
+    /// command of its own.
+    Skip {
+        left: u64,
+    },
+    AfterSkip,
+    /// The rest of a line that is too long.
+    LongLine {
+        tag: Option<Tag>,
+    },
+    AuthResponse {
+        tag: Tag,
+    },
+    Idle {
+        tag: Tag,
+    },
+    TlsAccepted,
+    Closed(Close),
+}
+
+/// RFC 3501 section 3.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Session {
+    NotAuthenticated,
+    Authenticated,
+    Selected,
+}
+
+/// Octets of the longest `{n+}` with its CRLF that can be a number of 64 bits, and more.
+const ANNOUNCEMENT_MAX: usize = 32;
+
+/// The server side of one connection.
+#[derive(Debug)]
+pub struct Server {
+    config: ServerConfig,
+    state: State,
+    session: Session,
+    scan: Scan,
+    patience: Patience,
+    /// When the login must be done.
+    login: Option<Instant>,
+    /// The literal of the Head or Excess frame that poll found.
+    literal: (u64, bool),
+    /// Literals of the command at the front of the input.
+    literals: u32,
+    /// Octets of lines that were too long.
+    excess: usize,
+    mistakes: u16,
+    owed: bool,
+    secure: bool,
+    stopping: bool,
+}
+
+impl Server {
+    /// A connection just accepted; `secure` if TLS is in place already.
+    pub fn new(config: ServerConfig, secure: bool) -> Self {
+        Self {
+            config,
+            state: State::Opening,
+            session: Session::NotAuthenticated,
+            scan: Scan::default(),
+            patience: Patience::default(),
+            login: None,
+            literal: (0, false),
+            literals: 0,
+            excess: 0,
+            mistakes: 0,
+            owed: false,
+            secure,
+            stopping: false,
+        }
+    }
+
+    /// Completes a command, and thereby decides it: OK to the greeting lets commands in, to
+    /// LOGIN authenticates, to SELECT selects (and anything else deselects, RFC 3501 section
+    /// 6.3.1), to CLOSE and UNSELECT deselects, to STARTTLS asks for the layer. NO to APPEND
+    /// refuses its message. LOGOUT says BYE first.
+    pub fn finish(&mut self, ticket: Ticket, status: Status, code: Code<'_>, text: &str, out: &mut Vec<u8>) {
+        if ticket.answer == Answer::Logout {
+            put(&[b"* BYE logging out\r\n"], out);
+        }
+        let ok = status == Status::Ok;
+        // The state first: a CAPABILITY code tells what holds after the command.
+        self.decide(ticket.answer, ok);
+        match ticket.answer {
+            Answer::Greeting => put(&[if ok { b"* OK " } else { b"* BYE " }], out),
+            _ => {
+                let word: &[u8] = match status {
+                    Status::Ok => b" OK ",
+                    Status::No => b" NO ",
+                    Status::Bad => b" BAD ",
+                };
+                put(&[ticket.tag.as_bytes(), word], out);
+            }
+        }
+        code.write(|out| self.capabilities(out), out);
+        put_text(text, out);
+        put(&[b"\r\n"], out);
+    }
+
+    /// Answers CAPABILITY.
+    pub fn capability(&mut self, ticket: Ticket, out: &mut Vec<u8>) {
+        put(&[b"* CAPABILITY"], out);
+        self.capabilities(out);
+        put(&[b"\r\n"], out);
+        self.finish(ticket, Status::Ok, Code::None, "done", out);
+    }
+
+    /// Lets APPEND's message in: its octets are events, then [`Event::Appended`].
+    pub fn accept(&mut self, ticket: Ticket, out: &mut Vec<u8>) {
+        let Answer::Append { octets, sync } = ticket.answer else {
+            debug_assert!(false, "accept is for APPEND");
+            return self.finish(ticket, Status::No, Code::None, "not accepted", out);
+        };
+        if sync {
+            put(&[b"+ go ahead\r\n"], out);
+        }
+        self.state = State::Message { tag: ticket.tag, left: octets };
+        self.settled();
+    }
+
+    /// Answers AUTHENTICATE with a challenge in base64; the response is an event of its own.
+    pub fn challenge(&mut self, ticket: Ticket, challenge: &str, out: &mut Vec<u8>) {
+        debug_assert_eq!(ticket.answer, Answer::Login, "only AUTHENTICATE has challenges");
+        put(&[b"+ "], out);
+        put_text(challenge, out);
+        put(&[b"\r\n"], out);
+        self.state = State::AuthResponse { tag: ticket.tag };
+        self.settled();
+    }
+
+    /// Lets IDLE begin: until [`Event::Done`] untagged data may be written unasked.
+    pub fn idle(&mut self, ticket: Ticket, out: &mut Vec<u8>) {
+        debug_assert_eq!(ticket.answer, Answer::Idle, "idle is for IDLE");
+        put(&[b"+ idling\r\n"], out);
+        self.state = State::Idle { tag: ticket.tag };
+        self.settled();
+    }
+
+    /// Whether the client is in IDLE, so that data may be written unasked.
+    pub fn is_idling(&self) -> bool {
+        matches!(self.state, State::Idle { .. })
+    }
+
+    /// Says BYE and closes, whatever is under way.
+    pub fn bye(&mut self, code: Code<'_>, text: &str, out: &mut Vec<u8>) {
+        put(&[b"* BYE "], out);
+        code.write(|out| self.capabilities(out), out);
+        put_text(text, out);
+        put(&[b"\r\n"], out);
+        self.state = State::Closed(Close::Done);
+        self.settled();
+    }
+
+    /// Whether TLS is in place.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    fn may_login(&self) -> bool {
+        self.secure || self.config.login_in_clear
+    }
+
+    /// Appends each capability with a space before it.
+    fn capabilities(&self, out: &mut Vec<u8>) {
+        put(&[b" IMAP4rev1 SASL-IR ID ENABLE"], out);
+        if self.session > Session::NotAuthenticated {
+            put(&[b" LITERAL+ IDLE NAMESPACE CHILDREN SPECIAL-USE UIDPLUS MOVE UNSELECT"], out);
+            return;
+        }
+        // RFC 7888 section 5: only small literals may come unasked before login.
+        put(&[b" LITERAL-"], out);
+        if self.config.tls && !self.secure {
+            put(&[b" STARTTLS"], out);
+        }
+        if !self.may_login() {
+            put(&[b" LOGINDISABLED"], out);
+        } else {
+            for name in self.config.sasl.split(' ').filter(|name| !name.is_empty()) {
+                put(&[b" AUTH=", name.as_bytes()], out);
+            }
+        }
+    }
+
+    /// What our answer to a command changes.
+    fn decide(&mut self, answer: Answer, ok: bool) {
+        self.settled();
+        match answer {
+            Answer::Greeting if ok => self.state = State::Commands,
+            Answer::Greeting | Answer::Logout => self.state = State::Closed(Close::Done),
+            Answer::Login if ok => self.session = Session::Authenticated,
+            Answer::Select if ok => self.session = Session::Selected,
+            Answer::Select => self.session = Session::Authenticated,
+            Answer::Deselect if ok => self.session = Session::Authenticated,
+            Answer::StartTls if ok => self.state = State::TlsAccepted,
+            // RFC 7888 section 4: the octets come though nobody wants them.
+            Answer::Append { octets, sync: false } => self.state = State::Skip { left: octets.into() },
+            Answer::Append { .. } | Answer::Login | Answer::Deselect | Answer::StartTls => {}
+            Answer::Plain | Answer::Idle => {}
+        }
+    }
+
+    fn settled(&mut self) {
+        self.owed = false;
+        self.patience.reset();
+    }
+
+    fn ticket(&mut self, tag: Tag, answer: Answer) -> Ticket {
+        self.owed = true;
+        Ticket { tag, answer }
+    }
+
+    fn side<T>(&self, (before, after): (T, T)) -> T {
+        if self.session == Session::NotAuthenticated { before } else { after }
+    }
+
+    /// Looks for a command's end, and deals with the literals on the way.
+    fn poll_command(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<Frame> {
+        let limits = self.config.limits;
+        loop {
+            let start = self.scan.reserved();
+            let found = self.scan.poll(input);
+            let end = match found {
+                Some(Found::Whole { len } | Found::Literal { head: len, .. }) => len,
+                None => input.len(),
+            };
+            if end.saturating_sub(start) > self.side(limits.line) || end > self.side(limits.command) {
+                self.literals = 0;
+                self.scan.cut();
+                return Some(self.long_line(found.map(|_| end), input));
+            }
+            match found? {
+                Found::Whole { len } => {
+                    self.literals = 0;
+                    return Some(Frame::new(Kind::Line, len));
+                }
+                Found::Literal { head, octets, sync } => {
+                    self.literals += 1;
+                    let after_tag = word(&input[..head]).1;
+                    // Only the first two literals of a command can be APPEND's.
+                    let append = if self.literals <= 2 { Append::parse(after_tag) } else { Append::Other };
+                    let fits = octets <= self.side(limits.literal) as u64
+                        && self.scan.reserved().max(head) as u64 + octets <= self.side(limits.command) as u64
+                        && self.literals <= limits.literals;
+                    let kind = match append {
+                        Append::Message(_) => Kind::Head,
+                        Append::Other | Append::Mailbox if fits => {
+                            if sync {
+                                put(&[b"+ go ahead\r\n"], out);
+                            }
+                            self.scan.inline(head, octets as usize);
+                            continue;
+                        }
+                        Append::Other | Append::Mailbox | Append::Bad => Kind::Excess,
+                    };
+                    self.literal = (octets, sync);
+                    self.literals = 0;
+                    self.scan.cut();
+                    return Some(Frame::new(kind, head));
+                }
+            }
+        }
+    }
+
+    /// Throws away a line that is too long as it comes, but for the octets at its end that
+    /// may announce a literal. `end` is where it ends, if it does.
+    fn long_line(&mut self, end: Option<usize>, input: &[u8]) -> Frame {
+        match end {
+            Some(end) => Frame::new(Kind::ExcessEnd, end),
+            None => {
+                self.state = State::LongLine { tag: self.tag_of(input) };
+                Frame::new(Kind::Excess, input.len() - ANNOUNCEMENT_MAX)
+            }
+        }
+    }
+
+    fn poll_long_line(&mut self, input: &[u8]) -> Option<Frame> {
+        let end = memchr::memchr(b'\n', input).map(|at| at + 1);
+        (end.is_some() || input.len() > ANNOUNCEMENT_MAX).then(|| self.long_line(end, input))
+    }
+
+    /// The tag of the command that is being received: of the exchange under way, or at the
+    /// start of the input.
+    fn tag_of(&self, input: &[u8]) -> Option<Tag> {
+        match self.state {
+            State::LongLine { tag } => tag,
+            State::AfterMessage { tag } | State::Idle { tag } | State::AuthResponse { tag } => Some(tag),
+            _ => split(input).0,
+        }
+    }
+
+    /// The end of a line that is too long: one answer.
+    fn long_line_ended<'i>(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Event<'i> {
+        let tag = self.tag_of(bytes);
+        self.state = match announcement(bytes) {
+            Some((octets, false)) => State::Skip { left: octets },
+            _ => State::Commands,
+        };
+        self.refuse(tag, Status::Bad, Code::Atom("TOOBIG"), "line too long", out)
+    }
+
+    fn bad<'i>(&mut self, tag: Option<Tag>, text: &str, out: &mut Vec<u8>) -> Event<'i> {
+        self.refuse(tag, Status::Bad, Code::None, text, out)
+    }
+
+    /// Answers for the application what it need not be asked about.
+    fn refuse<'i>(
+        &mut self,
+        tag: Option<Tag>,
+        status: Status,
+        code: Code<'_>,
+        text: &str,
+        out: &mut Vec<u8>,
+    ) -> Event<'i> {
+        let tag = tag.as_ref().map_or(&b"*"[..], Tag::as_bytes);
+        put(&[tag, if status == Status::No { b" NO " } else { b" BAD " }], out);
+        code.write(|out| self.capabilities(out), out);
+        put_text(text, out);
+        put(&[b"\r\n"], out);
+        self.mistakes += 1;
+        if self.mistakes >= self.side(self.config.limits.mistakes) {
+            self.last_words("too many bad commands", Close::Violation(Violation::Mistakes), out);
+        }
+        Event::Refused
+    }
+
+    fn last_words(&mut self, text: &str, close: Close, out: &mut Vec<u8>) {
+        put(&[b"* BYE "], out);
+        put_text(text, out);
+        put(&[b"\r\n"], out);
+        self.state = State::Closed(close);
+    }
+
+    /// What is allowed when (RFC 3501 section 3).
+    fn command<'i>(&mut self, bytes: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
+        let (tag, rest) = split(bytes);
+        let line = bytes.strip_suffix(b"\r\n").and(rest.strip_suffix(b"\r\n"));
+        let Some((tag, line)) = tag.zip(line) else {
+            return self.bad(tag, "a command is a tag, a space, a verb, and ends in CRLF", out);
+        };
+        let (needs, answer) = match command::parse(line) {
+            None => return self.bad(Some(tag), "unknown command or bad arguments", out),
+            Some(Line::Authenticate { mechanism, initial }) => {
+                return self.authenticate(tag, mechanism, initial, out);
+            }
+            Some(Line::Command(command)) => {
+                let (needs, answer) = rights(&command);
+                let before_login = matches!(command, Command::Login { .. } | Command::StartTls);
+                let allowed = match before_login {
+                    true => self.session == Session::NotAuthenticated,
+                    false => self.session >= needs,
+                };
+                if !allowed {
+                    return self.bad(Some(tag), "not in this state", out);
+                }
+                match command {
+                    Command::StartTls if self.secure || !self.config.tls => {
+                        return self.bad(Some(tag), "STARTTLS is not offered here", out);
+                    }
+                    Command::Login { .. } if !self.may_login() => return self.refuse_clear(tag, out),
+                    _ => (command, answer),
+                }
+            }
+        };
+        Event::Command { command: needs, ticket: self.ticket(tag, answer) }
+    }
+
+    fn authenticate<'i>(
+        &mut self,
+        tag: Tag,
+        mechanism: &'i str,
+        initial: Option<&'i [u8]>,
+        out: &mut Vec<u8>,
+    ) -> Event<'i> {
+        let offered = self.config.sasl.split(' ').any(|name| name.eq_ignore_ascii_case(mechanism));
+        match () {
+            () if self.session != Session::NotAuthenticated => self.bad(Some(tag), "not in this state", out),
+            () if !self.may_login() => self.refuse_clear(tag, out),
+            () if !offered => self.refuse(Some(tag), Status::No, Code::Atom("CANNOT"), "unknown mechanism", out),
+            () => Event::Authenticate { mechanism, initial, ticket: self.ticket(tag, Answer::Login) },
+        }
+    }
+
+    /// RFC 3501 section 6.2.3, RFC 5530 section 3: no password in clear.
+    fn refuse_clear<'i>(&mut self, tag: Tag, out: &mut Vec<u8>) -> Event<'i> {
+        self.refuse(Some(tag), Status::No, Code::Atom("PRIVACYREQUIRED"), "encryption is required", out)
+    }
+
+    fn append<'i>(&mut self, bytes: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
+        let (octets, sync) = self.literal;
+        let (Some(tag), rest) = split(bytes) else {
+            return self.excess(bytes, out);
+        };
+        let Append::Message(head) = Append::parse(rest) else {
+            return self.excess(bytes, out);
+        };
+        let refused = if self.session == Session::NotAuthenticated {
+            Some((Status::Bad, Code::None, "not in this state"))
+        } else if octets > u64::from(self.config.limits.append) {
+            // RFC 7889 section 4; refused before the octets are asked for.
+            Some((Status::No, Code::Atom("TOOBIG"), "the message is over the size limit"))
+        } else {
+            None
+        };
+        if let Some((status, code, text)) = refused {
+            if !sync {
+                self.state = State::Skip { left: octets };
+            }
+            return self.refuse(Some(tag), status, code, text, out);
+        }
+        let answer = Answer::Append { octets: u32::try_from(octets).unwrap_or(u32::MAX), sync };
+        let ticket = self.ticket(tag, answer);
+        Event::Append {
+            mailbox: head.mailbox,
+            flags: head.flags,
+            date: head.date,
+            octets: u32::try_from(octets).unwrap_or(u32::MAX),
+            ticket,
+        }
+    }
+
+    /// A command with a literal that is not let in.
+    fn excess<'i>(&mut self, bytes: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
+        let (octets, sync) = self.literal;
+        let (tag, rest) = split(bytes);
+        if !sync {
+            if octets > self.side(self.config.limits.command) as u64 && !matches!(Append::parse(rest), Append::Bad) {
+                self.last_words("literal too long", Close::Violation(Violation::TooLong), out);
+                return Event::Refused;
+            }
+            self.state = State::Skip { left: octets };
+        }
+        match Append::parse(rest) {
+            Append::Bad => self.bad(tag, "unknown command or bad arguments", out),
+            _ => self.refuse(tag, Status::Bad, Code::Atom("TOOBIG"), "literal too long", out),
+        }
+    }
+
+    fn timed_out(&mut self, now: Instant) -> bool {
+        let late = self.session == Session::NotAuthenticated
+            && now >= *self.login.get_or_insert(now + self.config.limits.login);
+        late || self.patience.expired(now, self.config.limits.idle)
+    }
+}
+
+impl Machine for Server {
+    type Event<'i> = Event<'i>;
+
+    fn poll(&mut self, now: Instant, input: &[u8], out: &mut Vec<u8>) -> Want {
+        if let State::Closed(close) = self.state {
+            return Want::Close(close);
+        }
+        if self.owed {
+            return Want::App;
+        }
+        match self.state {
+            State::Message { left: 0, tag } => self.state = State::AfterMessage { tag },
+            State::Skip { left: 0 } => self.state = State::AfterSkip,
+            _ => {}
+        }
+        let frame = match self.state {
+            State::Closed(close) => return Want::Close(close),
+            State::TlsAccepted => return Want::Upgrade(Upgrade::Tls),
+            State::Opening => Some(Frame::new(Kind::Open, 0)),
+            State::Commands | State::Idle { .. } | State::AuthResponse { .. } if self.stopping => {
+                self.last_words("shutting down", Close::Done, out);
+                return Want::Close(Close::Done);
+            }
+            State::Message { left, .. } => chunk(input, left.into()),
+            State::Skip { left } => chunk(input, left),
+            State::LongLine { .. } => self.poll_long_line(input),
+            State::Commands
+            | State::AfterSkip
+            | State::AfterMessage { .. }
+            | State::AuthResponse { .. }
+            | State::Idle { .. } => self.poll_command(input, out),
+        };
+        if let Some(frame) = frame {
+            self.patience.reset();
+            return Want::Event(frame);
+        }
+        if let State::Closed(close) = self.state {
+            return Want::Close(close);
+        }
+        if self.timed_out(now) {
+            self.last_words("autologout", Close::Timeout, out);
+            return Want::Close(Close::Timeout);
+        }
+        Want::Read
+    }
+
+    fn event<'i>(&mut self, frame: Frame, input: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
+        let bytes = frame.of(input);
+        match (frame.kind, self.state) {
+            (Kind::Open, _) => Event::Connect { ticket: self.ticket(Tag::GREETING, Answer::Greeting) },
+            (Kind::Chunk, State::Message { tag, left }) => {
+                self.state = State::Message { tag, left: left - bytes.len() as u32 };
+                Event::Chunk(bytes)
+            }
+            (Kind::Chunk, State::Skip { left }) => {
+                self.state = State::Skip { left: left - bytes.len() as u64 };
+                Event::Dropped(bytes.len())
+            }
+            (Kind::ExcessEnd, _) => self.long_line_ended(bytes, out),
+            (Kind::Excess, State::LongLine { .. }) => {
+                self.excess = self.excess.saturating_add(bytes.len());
+                if self.excess > self.config.limits.excess {
+                    self.last_words("line far too long", Close::Violation(Violation::TooLong), out);
+                }
+                Event::Dropped(bytes.len())
+            }
+            (Kind::Head, State::Commands) => self.append(bytes, out),
+            (Kind::Excess, State::Commands) => self.excess(bytes, out),
+            (_, State::AfterMessage { tag }) => {
+                self.state = State::Commands;
+                match bytes {
+                    b"\r\n" => Event::Appended { ticket: self.ticket(tag, Answer::Plain) },
+                    _ => self.after(frame.kind, tag, "a line end is due after the message", out),
+                }
+            }
+            (_, State::AfterSkip) => {
+                self.state = State::Commands;
+                self.skip_on(frame.kind);
+                Event::Dropped(bytes.len())
+            }
+            (_, State::Idle { tag }) => {
+                self.state = State::Commands;
+                match strict(bytes) {
+                    Some(done) if done.eq_ignore_ascii_case(b"DONE") => {
+                        Event::Done { ticket: self.ticket(tag, Answer::Plain) }
+                    }
+                    _ => self.after(frame.kind, tag, "IDLE ends with DONE", out),
+                }
+            }
+            (_, State::AuthResponse { tag }) => {
+                self.state = State::Commands;
+                match strict(bytes) {
+                    // RFC 3501 section 6.2.2: a lone "*" cancels.
+                    Some(b"*") => self.bad(Some(tag), "authentication was cancelled", out),
+                    Some(response) => Event::Response { response, ticket: self.ticket(tag, Answer::Login) },
+                    None => self.after(frame.kind, tag, "a response is a line of base64", out),
+                }
+            }
+            _ => self.command(bytes, out),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let login = self.login.filter(|_| self.session == Session::NotAuthenticated);
+        match (self.patience.deadline(), login) {
+            (Some(patience), Some(login)) => Some(patience.min(login)),
+            (patience, _) => patience,
+        }
+    }
+
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        match upgrade {
+            // RFC 3501 section 6.2.1: what was learnt in plaintext is forgotten. The time for
+            // the login goes on.
+            Upgrade::Tls => {
+                let fresh = Self::new(self.config, true);
+                *self = Self { state: State::Commands, stopping: self.stopping, login: self.login, ..fresh };
+            }
+            Upgrade::Deflate => self.state = State::Commands,
+        }
+    }
+
+    fn eof(&mut self) {
+        if !matches!(self.state, State::Closed(_)) {
+            self.state = State::Closed(Close::Eof);
+        }
+    }
+
+    fn frame_max(&self) -> usize {
+        let limits = &self.config.limits;
+        self.side(limits.command).max(self.side(limits.line))
+    }
+
+    fn shut_down(&mut self, out: &mut Vec<u8>) {
+        self.stopping = true;
+        if !self.owed && matches!(self.state, State::Commands | State::Idle { .. } | State::AuthResponse { .. }) {
+            self.last_words("shutting down", Close::Done, out);
+        }
+    }
+}
+
+impl Server {
+    /// Refuses what is no end of an exchange. A literal that it announces unasked is skipped.
+    fn after<'i>(&mut self, kind: Kind, tag: Tag, text: &str, out: &mut Vec<u8>) -> Event<'i> {
+        self.skip_on(kind);
+        self.bad(Some(tag), text, out)
+    }
+
+    fn skip_on(&mut self, kind: Kind) {
+        let (octets, sync) = self.literal;
+        if matches!(kind, Kind::Head | Kind::Excess) && !sync {
+            self.state = State::Skip { left: octets };
+        }
+    }
+}
+
+/// The session that a command needs, and what finishing it decides.
+fn rights(command: &Command<'_>) -> (Session, Answer) {
+    match command {
+        Command::Capability | Command::Noop | Command::Id(_) => (Session::NotAuthenticated, Answer::Plain),
+        Command::Logout => (Session::NotAuthenticated, Answer::Logout),
+        Command::StartTls => (Session::NotAuthenticated, Answer::StartTls),
+        Command::Login { .. } => (Session::NotAuthenticated, Answer::Login),
+        Command::Select { .. } => (Session::Authenticated, Answer::Select),
+        Command::Idle => (Session::Authenticated, Answer::Idle),
+        Command::Enable(_)
+        | Command::Create(_)
+        | Command::Delete(_)
+        | Command::Rename { .. }
+        | Command::Subscribe(_)
+        | Command::Unsubscribe(_)
+        | Command::List { .. }
+        | Command::Namespace
+        | Command::Status { .. } => (Session::Authenticated, Answer::Plain),
+        Command::Close | Command::Unselect => (Session::Selected, Answer::Deselect),
+        Command::Check
+        | Command::Expunge(_)
+        | Command::Search { .. }
+        | Command::Fetch { .. }
+        | Command::Store { .. }
+        | Command::Copy { .. } => (Session::Selected, Answer::Plain),
+    }
+}
+
+/// A command's tag and what follows its space.
+fn split(line: &[u8]) -> (Option<Tag>, &[u8]) {
+    let (tag, rest) = word(line);
+    (Tag::new(tag), rest)
+}
+
+fn chunk(input: &[u8], left: u64) -> Option<Frame> {
+    let len = left.min(input.len() as u64) as usize;
+    (len > 0).then(|| Frame::new(Kind::Chunk, len))
+}
