@@ -1,0 +1,193 @@
+//! The application in front of an SMTP client: says what the C lines show, in the machine's
+//! own commands.
+//!
+//! Events: `CODE VERB TEXT` for a reply, `334 challenge X`, `354 proceed`, `secured`,
+//! `421 closing TEXT`, `error TEXT` for an argument that the machine refused to send.
+//! `A: mail X`, `A: rcpt X`, `A: ehlo X`, `A: vrfy X` send a command whose argument has
+//! escapes.
+
+use postkern::smtp::{BodyType, Client, Command, MailOptions, Notice};
+use postkern::smtp::{Verb, is_domain};
+
+use super::bench::{App, Bench};
+use crate::pattern::{Pattern, first_line};
+use crate::play::{Subject, event_prefix};
+use crate::transcript::{Transcript, escaped, unescape};
+
+/// A client; its header has no keys.
+pub(super) fn client(transcript: &Transcript) -> Result<Box<dyn Subject>, String> {
+    if transcript.header.role == "smtp-client" {
+        transcript.header.only(&[])?;
+        transcript.header.only_lines(&[])?;
+    }
+    Ok(Box::new(Bench::new(Client::new(), Sayer::default())))
+}
+
+/// What is to be seen of a server's octets: each reply, by its code.
+pub(super) fn notices(said: &[u8]) -> Vec<Pattern> {
+    let (mut notices, mut rest) = (Vec::new(), said);
+    while let Some((line, after)) = first_line(rest) {
+        rest = after;
+        if line.get(3) != Some(&b'-') {
+            notices.push(event_prefix(&format!("{} ", String::from_utf8_lossy(&line[..line.len().min(3)]))));
+        }
+    }
+    notices
+}
+
+#[derive(Default)]
+struct Sayer {
+    /// To be said, as soon as the machine lets us.
+    script: Vec<u8>,
+    body: Option<postkern::Body>,
+    challenged: bool,
+    log: Vec<String>,
+}
+
+impl Sayer {
+    /// Says as much of the script as may be said now. Tells whether anything was.
+    fn pump(&mut self, machine: &mut Client, out: &mut Vec<u8>) -> Result<bool, String> {
+        let mut moved = false;
+        loop {
+            if self.body.is_some() {
+                let Some((message, len)) = unstuffed(&self.script) else { return Ok(moved) };
+                if let Some(mut body) = self.body.take() {
+                    machine.write(&mut body, &message, out);
+                    machine.end(body, out);
+                }
+                self.script.drain(..len);
+            } else if (self.challenged || machine.may_send())
+                && let Some((line, _)) = first_line(&self.script)
+            {
+                let line = String::from_utf8(line.to_vec()).map_err(|_| cannot("octets that are no text"))?;
+                self.script.drain(..line.len() + 2);
+                if std::mem::take(&mut self.challenged) {
+                    let response = (line != "*").then_some(&line[..]);
+                    machine.respond(response, out).map_err(|error| cannot(&format!("{line}: {error}")))?;
+                } else {
+                    let command = command(&line).ok_or_else(|| cannot(&line))?;
+                    machine.send(command, out).map_err(|error| cannot(&format!("{line}: {error}")))?;
+                }
+            } else {
+                return Ok(moved);
+            }
+            moved = true;
+        }
+    }
+
+    fn send(&mut self, words: &str, machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
+        let (verb, argument) = words.split_once(' ').unwrap_or((words, ""));
+        let argument = String::from_utf8(unescape(argument)?).map_err(|_| "A: no text")?;
+        let command = match verb {
+            "ehlo" => Command::Ehlo(&argument),
+            "mail" => Command::Mail { from: &argument, options: MailOptions::default() },
+            "rcpt" => Command::Rcpt(&argument),
+            "vrfy" => Command::Vrfy(&argument),
+            _ => return Err(format!("A: a client knows no {verb}")),
+        };
+        if let Err(error) = machine.send(command, out) {
+            self.log.push(format!("error {error}"));
+        }
+        Ok(())
+    }
+}
+
+fn cannot(what: &str) -> String {
+    format!("our client cannot say {what}; if it never should, the dialogue is @ server-only")
+}
+
+impl App<Client> for Sayer {
+    fn on(&mut self, event: Notice<'_>, _: &mut Client, _: &mut Vec<u8>) {
+        self.log.push(match event {
+            Notice::Reply { verb, reply, .. } => {
+                let verb = match verb {
+                    Verb::StartTls => "starttls".to_owned(),
+                    verb => format!("{verb:?}").to_ascii_lowercase(),
+                };
+                format!("{} {verb} {}", reply.code, escaped(reply.text()))
+            }
+            Notice::Challenge { challenge } => {
+                self.challenged = true;
+                format!("334 challenge {}", escaped(challenge))
+            }
+            Notice::Proceed { body } => {
+                self.body = Some(body);
+                "354 proceed".to_owned()
+            }
+            Notice::Secured => "secured".to_owned(),
+            Notice::Closing { reply } => format!("{} closing {}", reply.code, escaped(reply.text())),
+        });
+    }
+
+    fn advance(&mut self, machine: &mut Client, out: &mut Vec<u8>) -> bool {
+        self.pump(machine, out).unwrap_or_else(|error| {
+            self.script.clear();
+            self.log.push(error);
+            false
+        })
+    }
+
+    fn act(&mut self, words: &str, machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
+        self.send(words, machine, out)
+    }
+
+    fn say(&mut self, octets: &[u8], machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
+        self.script.extend_from_slice(octets);
+        self.pump(machine, out).map(|_| ())
+    }
+
+    fn log(&self) -> &[String] {
+        &self.log
+    }
+}
+
+/// The message that a dialogue shows dot-stuffed, and the octets it takes up there.
+fn unstuffed(script: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut message, mut rest) = (Vec::new(), script);
+    loop {
+        let (line, after) = first_line(rest)?;
+        if line == b"." {
+            return Some((message, script.len() - after.len()));
+        }
+        message.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+        message.extend_from_slice(b"\r\n");
+        rest = after;
+    }
+}
+
+/// A C line as a command of the machine's; none if it has none such.
+fn command(line: &str) -> Option<Command<'_>> {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    Some(match verb {
+        "EHLO" if is_domain(rest) => Command::Ehlo(rest),
+        "HELO" if is_domain(rest) => Command::Helo(rest),
+        "LHLO" if is_domain(rest) => Command::Lhlo(rest),
+        "MAIL" => {
+            let (from, params) = rest.strip_prefix("FROM:<")?.split_once('>')?;
+            let mut options = MailOptions::default();
+            for param in params.split_ascii_whitespace() {
+                match param.split_once('=')? {
+                    ("SIZE", size) => options.size = Some(size.parse().ok()?),
+                    ("BODY", "7BIT") => options.body = Some(BodyType::SevenBit),
+                    ("BODY", "8BITMIME") => options.body = Some(BodyType::EightBitMime),
+                    _ => return None,
+                }
+            }
+            Command::Mail { from, options }
+        }
+        "RCPT" => Command::Rcpt(rest.strip_prefix("TO:<")?.strip_suffix('>')?),
+        "VRFY" => Command::Vrfy(rest),
+        "AUTH" => match rest.split_once(' ') {
+            Some((mechanism, "=")) => Command::Auth { mechanism, initial: Some("") },
+            Some((mechanism, initial)) => Command::Auth { mechanism, initial: Some(initial) },
+            None => Command::Auth { mechanism: rest, initial: None },
+        },
+        "DATA" => Command::Data,
+        "RSET" => Command::Rset,
+        "NOOP" => Command::Noop,
+        "HELP" => Command::Help,
+        "STARTTLS" => Command::StartTls,
+        "QUIT" => Command::Quit,
+        _ => return None,
+    })
+}
