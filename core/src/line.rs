@@ -4,8 +4,8 @@ use crate::machine::{Frame, Kind};
 
 /// Finds line ends without looking at an octet twice.
 ///
-/// A frame ends at LF; whether CRLF stands there is for the parser to judge, so that a bare
-/// LF is refused as the end of a bad line and can never hide a second command.
+/// Only CRLF ends a line (RFC 5321 section 2.3.8): what stands behind a bare LF is of the
+/// same line, is refused with it by [`strict`], and can never be a second command.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     /// Octets at the front of the input known to hold no line end.
@@ -17,9 +17,14 @@ pub(crate) struct Lines {
 impl Lines {
     /// The next line, or the next part of a line that is over `max` octets.
     pub(crate) fn poll(&mut self, input: &[u8], max: usize) -> Option<Frame> {
-        let end = memchr::memchr(b'\n', &input[self.scanned..]).map(|at| self.scanned + at + 1);
+        let end = memchr::memchr_iter(b'\n', &input[self.scanned..])
+            .map(|at| self.scanned + at)
+            .find(|&at| at > 0 && input[at - 1] == b'\r')
+            .map(|at| at + 1);
         let len = end.unwrap_or(input.len());
         if self.excess || len > max {
+            // A CR at the end waits for the LF that may make it a line's end.
+            let len = if end.is_none() && input.ends_with(b"\r") { len - 1 } else { len };
             if len == 0 {
                 return None;
             }
@@ -68,5 +73,11 @@ mod tests {
         assert_eq!(lines.poll(b"", 4), None);
         assert_eq!(lines.poll(b"7\r\nab\r\n", 4), Some(Frame::new(Kind::ExcessEnd, 3)));
         assert_eq!(lines.poll(b"ab\r\n", 4), Some(Frame::new(Kind::Line, 4)));
+        // Neither half of a CRLF ends one alone.
+        assert_eq!(lines.poll(b"12345\n\r", 4), Some(Frame::new(Kind::Excess, 6)));
+        assert_eq!(lines.poll(b"\r", 4), None);
+        assert_eq!(lines.poll(b"\r\na", 4), Some(Frame::new(Kind::ExcessEnd, 2)));
+        assert_eq!(lines.poll(b"a\n", 4), None);
+        assert_eq!(lines.poll(b"a\nb\r\n", 5), Some(Frame::new(Kind::Line, 5)));
     }
 }
