@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::transcript::{Said, escaped, unescape};
+use crate::transcript::{Said, shown, unescape};
 
 /// A line in which parts are left open.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,7 +105,7 @@ pub(crate) fn check(expected: &[&Said], output: &[u8]) -> Result<(), Mismatch> {
     let (index, rest) = furthest;
     let got = match rest.iter().position(|&octet| octet == b'\n') {
         None if rest.is_empty() => "nothing".to_owned(),
-        end => format!("\"{}\"", escaped(&rest[..end.map_or(rest.len(), |end| end + 1)])),
+        end => format!("\"{}\"", shown(&rest[..end.map_or(rest.len(), |end| end + 1)])),
     };
     let wanted = expected.get(index).map_or("nothing more".to_owned(), |said| describe(said));
     Err(Mismatch { index, message: format!("wanted {wanted}, got {got}") })
@@ -174,7 +174,7 @@ fn describe(said: &Said) -> String {
         Said::Lines(pattern) => format!("one or more S: {pattern}"),
         Said::AnyOrder(pattern) => format!("S~ {pattern} (in any order)"),
         Said::Skip => "any lines".to_owned(),
-        Said::Octets(octets) => format!("\"{}\"", escaped(octets)),
+        Said::Octets(octets) => format!("\"{}\"", shown(octets)),
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use postkern::{Close, Upgrade, Violation};
 
 use crate::pattern::{Pattern, check, first_line};
-use crate::transcript::{Place, Transcript, escaped};
+use crate::transcript::{Place, Transcript, shown};
 pub use turns::{Act, Turn};
 
 /// What a dialogue is played with: a machine or a service and all around it.
@@ -155,13 +155,13 @@ fn in_step(turns: &[Turn], maker: &Maker<'_>, first: usize) -> At<(Outcome, Vec<
         let expected: Vec<_> = turn.said.iter().map(|(_, said)| said).collect();
         check(&expected, &output).map_err(|mismatch| {
             let line = turn.said.get(mismatch.index).map_or(turn.last, |(line, _)| *line);
-            (line, format!("{}; all that came: \"{}\"", mismatch.message, escaped(&output)))
+            (line, format!("{}; all that came: \"{}\"", mismatch.message, shown(&output)))
         })?;
         for (line, pattern) in &turn.not {
             let mut rest = &output[..];
             while let Some((one, after)) = first_line(rest) {
                 if pattern.fits(one) {
-                    return Err((*line, format!("wanted no line {pattern}, got \"{}\"", escaped(one))));
+                    return Err((*line, format!("wanted no line {pattern}, got \"{}\"", shown(one))));
                 }
                 rest = after;
             }
@@ -275,7 +275,7 @@ fn same(step: &Outcome, cut: &Outcome) -> Result<(), String> {
     if step.output != cut.output {
         let at = step.output.iter().zip(&cut.output).take_while(|(a, b)| a == b).count();
         let from = step.output[..at].iter().rposition(|&octet| octet == b'\n').map_or(0, |end| end + 1);
-        let show = |output: &[u8]| escaped(&output[from..output.len().min(at + 80)]);
+        let show = |output: &[u8]| shown(&output[from..output.len().min(at + 80)]);
         return Err(format!(
             "the output differs from that in step at octet {at}: \"{}\" is now \"{}\"",
             show(&step.output),

@@ -40,7 +40,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use octets::{escaped, unescape};
+pub use octets::{escaped, shown, unescape};
 
 use crate::pattern::Pattern;
 

@@ -3,7 +3,7 @@
 //!
 //! Events: `CODE VERB TEXT` for a reply, `334 challenge X`, `354 proceed`, `secured`,
 //! `421 closing TEXT`, `error TEXT` for an argument that the machine refused to send.
-//! `A: mail X`, `A: rcpt X`, `A: ehlo X`, `A: vrfy X` send a command whose argument has
+//! `A: body X` sends a message as it stands; `A: mail X`, `A: rcpt X`, `A: ehlo X`, `A: vrfy X` send a command whose argument has
 //! escapes.
 
 use postkern::smtp::{BodyType, Client, Command, MailOptions, Notice};
@@ -77,6 +77,12 @@ impl Sayer {
 
     fn send(&mut self, words: &str, machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
         let (verb, argument) = words.split_once(' ').unwrap_or((words, ""));
+        if verb == "body" {
+            let mut body = self.body.take().ok_or("A: no message is asked for")?;
+            machine.write(&mut body, &unescape(argument)?, out);
+            machine.end(body, out);
+            return Ok(());
+        }
         let argument = String::from_utf8(unescape(argument)?).map_err(|_| "A: no text")?;
         let command = match verb {
             "ehlo" => Command::Ehlo(&argument),

@@ -109,6 +109,8 @@ pub(crate) fn mirrored(server: &[Turn], said: &[Vec<u8>], notices: fn(&[u8]) -> 
 /// Adds to a turn that a client says this. What is said in one go is one act.
 fn speech(line: usize, octets: &[u8], turn: &mut Turn) {
     match turn.acts.last_mut() {
+        // What the application was told to do by an A: line says it already.
+        Some((_, Act::App(_))) => {}
         Some((_, Act::Say(before))) => before.extend_from_slice(octets),
         _ => turn.acts.push((line, Act::Say(octets.to_vec()))),
     }

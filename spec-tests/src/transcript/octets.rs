@@ -51,31 +51,32 @@ fn repeat(text: &str) -> Option<(&str, usize, &str)> {
     Some((unit, times.parse().ok()?, after))
 }
 
-/// Octets as readable text on one line; runs of one octet past 40 are written as repeats.
+/// Octets as readable text on one line.
 pub fn escaped(octets: &[u8]) -> String {
-    let mut text = String::new();
-    let mut at = 0;
-    while let Some(&octet) = octets.get(at) {
-        let run = octets[at..].iter().take_while(|&&other| other == octet).count();
-        let one = match octet {
-            b'\r' => "\\r".to_owned(),
-            b'\n' => "\\n".to_owned(),
-            b'\t' => "\\t".to_owned(),
-            0 => "\\0".to_owned(),
-            b'"' => "\\\"".to_owned(),
-            b'\\' => "\\\\".to_owned(),
-            b' '..=b'~' => char::from(octet).to_string(),
-            _ => format!("\\x{octet:02x}"),
-        };
-        if run > 40 {
-            text.push_str(&format!("{{{one}*{run}}}"));
-            at += run;
-        } else {
-            text.push_str(&one);
-            at += 1;
-        }
+    octets.iter().map(|&octet| escape(octet)).collect()
+}
+
+/// As [`escaped`], with runs of one octet past 40 written as repeats.
+pub fn shown(octets: &[u8]) -> String {
+    let runs = octets.chunk_by(|a, b| a == b);
+    runs.map(|run| match run.len() {
+        0..=40 => escaped(run),
+        len => format!("{{{}*{len}}}", escape(run[0])),
+    })
+    .collect()
+}
+
+fn escape(octet: u8) -> String {
+    match octet {
+        b'\r' => "\\r".to_owned(),
+        b'\n' => "\\n".to_owned(),
+        b'\t' => "\\t".to_owned(),
+        0 => "\\0".to_owned(),
+        b'"' => "\\\"".to_owned(),
+        b'\\' => "\\\\".to_owned(),
+        b' '..=b'~' => char::from(octet).to_string(),
+        _ => format!("\\x{octet:02x}"),
     }
-    text
 }
 
 #[cfg(test)]
@@ -98,7 +99,8 @@ mod tests {
             assert!(unescape(bad).is_err(), "{bad}");
         }
         let octets = [&b"GET\r\n"[..], &[b'x'; 50]].concat();
-        assert_eq!(escaped(&octets), "GET\\r\\n{x*50}");
+        assert_eq!(shown(&octets), "GET\\r\\n{x*50}");
+        assert_eq!(unescape(&shown(&octets)).unwrap(), octets);
         assert_eq!(unescape(&escaped(&octets)).unwrap(), octets);
     }
 }
