@@ -4,6 +4,8 @@
 //! the one in front of a client says what the C lines show.
 
 mod bench;
+mod pop3;
+mod pop3_client;
 mod smtp;
 mod smtp_client;
 
@@ -35,6 +37,14 @@ pub fn run(transcript: &Transcript, effort: Effort) -> Result<Played, Failure> {
             &smtp_client::client,
             smtp_client::notices,
         ),
+        "pop3-server" => both(
+            transcript,
+            effort,
+            &|late| pop3::server(&transcript.header, late),
+            &pop3_client::client,
+            pop3_client::notices,
+        ),
+        "pop3-client" => client(transcript, effort, &pop3_client::client),
         "smtp-client" => client(transcript, effort, &smtp_client::client),
         role => Err(bad(transcript, transcript.place.line, format!("there is no role {role}"))),
     }

@@ -174,6 +174,11 @@ fn in_step(turns: &[Turn], maker: &Maker<'_>, first: usize) -> At<(Outcome, Vec<
             met.push(seen + at);
             seen += at + 1;
         }
+        for (line, pattern) in &turn.never {
+            if let Some(entry) = subject.log().iter().find(|entry| pattern.fits(entry.as_bytes())) {
+                return Err((*line, format!("the application is not to see {pattern}, it saw {entry}")));
+            }
+        }
         match (turn.close, subject.closed()) {
             (Some(line), None) => return Err((line, "wanted the connection closed, it is open".into())),
             (None, Some(close)) => return Err((turn.last, format!("the connection is closed: {close:?}"))),
@@ -185,7 +190,6 @@ fn in_step(turns: &[Turn], maker: &Maker<'_>, first: usize) -> At<(Outcome, Vec<
     outcome.log = subject.log().to_vec();
     outcome.closed = subject.closed();
     reasons(turns, outcome.closed)?;
-    never(turns, &outcome.log)?;
     // A message that nobody expected is a failure, however good the replies look.
     let unmet = |(at, entry): &(usize, &String)| is_message(entry) && !met.contains(at);
     if let Some((_, entry)) = outcome.log.iter().enumerate().find(unmet) {
@@ -196,15 +200,6 @@ fn in_step(turns: &[Turn], maker: &Maker<'_>, first: usize) -> At<(Outcome, Vec<
 
 fn is_message(entry: &str) -> bool {
     ["message ", "appended "].iter().any(|kind| entry.starts_with(kind))
-}
-
-fn never(turns: &[Turn], log: &[String]) -> At<()> {
-    for (line, pattern) in turns.iter().flat_map(|turn| &turn.never) {
-        if let Some(entry) = log.iter().find(|entry| pattern.fits(entry.as_bytes())) {
-            return Err((*line, format!("the application never should see {pattern}, it saw {entry}")));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the reason of the close is the one named.

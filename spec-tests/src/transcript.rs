@@ -23,7 +23,8 @@
 //! | `S: ...` | any number of lines, or none |
 //! | `S~ text` | as `S:`; such lines standing together come in any order |
 //! | `S! text` | no line of this answer is so |
-//! | `E: text` | the application saw this, after what the last `E:` named; `E: never text` |
+//! | `E: text` | the application saw this, after what the last `E:` named |
+//! | `E: never text` | the application has seen nothing like it up to here |
 //! | `T: +301s` | time passes |
 //! | `U: tls`, `U: deflate` | the layer asked for is put in place |
 //! | `A: words` | the application acts: what the words mean is its own |
@@ -172,9 +173,13 @@ impl Header {
         self.key(key) == Some("yes")
     }
 
-    /// The words of a key's value, parted by commas.
+    /// The words of a key's value, parted by commas; escapes in them are read.
     pub fn list(&self, key: &str) -> Vec<String> {
-        self.key(key).map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default()
+        let word = |word: &str| match unescape(word) {
+            Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            Err(_) => word.to_owned(),
+        };
+        self.key(key).map(|list| list.split(',').map(word).collect()).unwrap_or_default()
     }
 
     /// A key that is a number.
