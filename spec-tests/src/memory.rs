@@ -4,6 +4,7 @@
 //! the one in front of a client says what the C lines show.
 
 mod bench;
+mod imap;
 mod pop3;
 mod pop3_client;
 mod smtp;
@@ -44,6 +45,11 @@ pub fn run(transcript: &Transcript, effort: Effort) -> Result<Played, Failure> {
             &pop3_client::client,
             pop3_client::notices,
         ),
+        "imap-server" => {
+            let turns = turns::of_server(transcript);
+            play(transcript, "server", &turns, &|late| imap::server(&transcript.header, late), effort)?;
+            Ok(Played { server: true, client: false })
+        }
         "pop3-client" => client(transcript, effort, &pop3_client::client),
         "smtp-client" => client(transcript, effort, &smtp_client::client),
         role => Err(bad(transcript, transcript.place.line, format!("there is no role {role}"))),

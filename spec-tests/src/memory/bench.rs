@@ -67,6 +67,11 @@ impl<M: Machine, A: App<M>> Bench<M, A> {
         bench
     }
 
+    /// The application, to set it up.
+    pub(crate) fn app(&mut self) -> &mut A {
+        &mut self.app
+    }
+
     fn drive(&mut self) {
         loop {
             let want = self.conn.poll(self.now);
