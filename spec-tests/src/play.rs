@@ -42,8 +42,8 @@ pub trait Subject {
     fn output(&mut self) -> Vec<u8>;
     /// What the application saw.
     fn log(&self) -> &[String];
-    /// Octets that the connection has room for, and that it has not sent: what it costs.
-    fn memory(&mut self) -> usize;
+    /// Octets that the connection holds room for, and the most that it may.
+    fn memory(&mut self) -> (usize, usize);
     /// Whether and why it closed.
     fn closed(&self) -> Option<Close>;
 }
@@ -139,6 +139,21 @@ pub fn play(
         }
     }
     Ok(said)
+}
+
+/// Plays turns of which nothing is expected but to come out the same however they are cut.
+///
+/// # Errors
+/// The first difference.
+pub fn steady(turns: &[Turn], maker: &Maker<'_>, random: u64) -> Result<(), String> {
+    let run = |cutting, late| cut_up(turns, maker, cutting, late).map_err(|(_, message)| message);
+    let whole = run(Cutting::Whole, false)?;
+    for cutting in std::iter::once(Cutting::Each).chain((1..=random).map(Cutting::Random)) {
+        for late in [false, true] {
+            same(&whole, &run(cutting, late)?).map_err(|message| format!("{cutting:?}: {message}"))?;
+        }
+    }
+    Ok(())
 }
 
 type At<T> = Result<T, (usize, String)>;
@@ -255,6 +270,10 @@ fn cut_up(turns: &[Turn], maker: &Maker<'_>, cutting: Cutting, late: bool) -> At
             };
             let (piece, after) = rest.split_at(len.min(rest.len()));
             subject.show(piece);
+            let (holds, may) = subject.memory();
+            if holds > may {
+                return Err((*line, format!("the connection holds {holds} octets, it may hold {may}")));
+            }
             shown += piece.len();
             rest = after;
         }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use postkern::{Buf, Close, Conn, Instant, Layer, LayerFailed, Machine, Upgrade, Want};
+use postkern::{Buf, Close, Conn, Instant, Layer, LayerFailed, Machine, OUTPUT_HIGH, Upgrade, Want};
 
 use crate::play::Subject;
+
+/// Octets that a connection reads at a time.
+const READ: usize = 16 * 1024;
 
 /// A scripted application.
 pub(crate) trait App<M: Machine> {
@@ -208,8 +211,10 @@ impl<M: Machine, A: App<M>> Subject for Bench<M, A> {
         self.app.log()
     }
 
-    fn memory(&mut self) -> usize {
-        self.conn.space().len() + self.conn.output().len()
+    fn memory(&mut self) -> (usize, usize) {
+        // A frame and two reads of input; output past its mark by one answer.
+        let may = self.conn.machine().frame_max() + 2 * READ + 2 * OUTPUT_HIGH;
+        (self.conn.space().len() + self.conn.output().len(), may)
     }
 
     fn closed(&self) -> Option<Close> {

@@ -3,7 +3,8 @@
 //!
 //! Events: `+OK VERB TEXT`, `-ERR VERB TEXT`, `+ CHALLENGE`, `listing N OCTETS`, `uid N ID`,
 //! `capability X`, `retrieved "OCTETS"`, `odd X`, `secured`, `error TEXT`. `A: user X` and
-//! `A: pass X` send an argument that has escapes.
+//! `A: pass X` send an argument that has escapes; `A: try X` says as much of these C lines as
+//! may be said now, and forgets the rest.
 
 use postkern::pop3::{Client, Notice, Request};
 
@@ -99,6 +100,14 @@ impl App<Client> for Sayer {
 
     fn act(&mut self, words: &str, machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
         let (verb, argument) = words.split_once(' ').unwrap_or((words, ""));
+        if verb == "try" {
+            self.script = unescape(argument)?;
+            if let Err(error) = self.pump(machine, out) {
+                self.log.push(error);
+            }
+            self.script.clear();
+            return Ok(());
+        }
         let argument = String::from_utf8(unescape(argument)?).map_err(|_| "A: no text")?;
         let request = match verb {
             "user" => Request::User(&argument),
