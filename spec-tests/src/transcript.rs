@@ -18,6 +18,7 @@
 //! | `@ server-only REASON` | the C lines are none that our client would say |
 //! | `C: text`, `S: text` | a line with CRLF |
 //! | `C> octets`, `S> octets` | octets with `\r \n \t \0 \\ \xNN`; `{x*3000}` repeats |
+//! | `C= text` | a line that a client says of itself, of what `A: offer` gave it to say |
 //! | `S: text *` | `*` at the end is the rest of the line; `{...}` is any octets, `{.}` any one |
 //! | `S: 250-*` | one or more such lines |
 //! | `S: ...` | any number of lines, or none |
@@ -80,6 +81,8 @@ pub struct Header {
 pub enum Step {
     /// `C:`, `C>`: what the client says.
     Client(Vec<u8>),
+    /// `C=`: what a client says of itself.
+    ClientSays(Vec<u8>),
     /// `S:`, `S>`, `S~`: what the server says.
     Server(Said),
     /// `S!`: what the server does not say.

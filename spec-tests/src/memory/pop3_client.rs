@@ -3,7 +3,8 @@
 //!
 //! Events: `+OK VERB TEXT`, `-ERR VERB TEXT`, `+ CHALLENGE`, `listing N OCTETS`, `uid N ID`,
 //! `capability X`, `retrieved "OCTETS"`, `odd X`, `secured`, `error TEXT`. `A: user X` and
-//! `A: pass X` send an argument that has escapes; `A: try X` says as much of these C lines as
+//! `A: pass X` send an argument that has escapes; `A: offer X` gives it C
+//! lines to say, as soon as they may be said; `A: try X` says as much of these C lines as
 //! may be said now, and forgets the rest.
 
 use postkern::pop3::{Client, Notice, Request};
@@ -100,6 +101,10 @@ impl App<Client> for Sayer {
 
     fn act(&mut self, words: &str, machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
         let (verb, argument) = words.split_once(' ').unwrap_or((words, ""));
+        if verb == "offer" {
+            self.script.extend_from_slice(&unescape(argument)?);
+            return self.pump(machine, out).map(|_| ());
+        }
         if verb == "try" {
             self.script = unescape(argument)?;
             if let Err(error) = self.pump(machine, out) {

@@ -3,6 +3,7 @@
 //!
 //! Events: `CODE VERB TEXT` for a reply, `334 challenge X`, `354 proceed`, `secured`,
 //! `421 closing TEXT`, `error TEXT` for an argument that the machine refused to send.
+//! `A: offer X` gives it these C lines to say, as soon as they may be said.
 //! `A: try X` says as much of these C lines as may be said now, and forgets the rest.
 //! `A: body X` sends a message as it stands; `A: mail X`, `A: rcpt X`, `A: ehlo X`, `A: vrfy X` send a command whose argument has
 //! escapes.
@@ -78,6 +79,10 @@ impl Sayer {
 
     fn send(&mut self, words: &str, machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
         let (verb, argument) = words.split_once(' ').unwrap_or((words, ""));
+        if verb == "offer" {
+            self.script.extend_from_slice(&unescape(argument)?);
+            return self.pump(machine, out).map(|_| ());
+        }
         if verb == "try" {
             self.script = unescape(argument)?;
             if let Err(error) = self.pump(machine, out) {

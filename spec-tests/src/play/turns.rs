@@ -122,6 +122,8 @@ enum Part {
     Said(Said),
     /// A client says it.
     Speech(Vec<u8>),
+    /// A client says it of itself.
+    OwnSpeech(Vec<u8>),
     Not(Pattern),
     Event(Pattern),
     Never(Pattern),
@@ -131,6 +133,7 @@ enum Part {
 fn common(step: &Step) -> Part {
     match step {
         Step::Client(octets) => Part::Act(Act::Octets(octets.clone())),
+        Step::ClientSays(octets) => Part::OwnSpeech(octets.clone()),
         Step::Server(said) => Part::Said(said.clone()),
         Step::ServerNot(pattern) => Part::Not(pattern.clone()),
         Step::Event(pattern) => Part::Event(pattern.clone()),
@@ -161,6 +164,11 @@ fn split(transcript: &Transcript, mut part: impl FnMut(&Step) -> Part) -> Vec<Tu
         match part {
             Part::Act(act) => turn.acts.push((line, act)),
             Part::Speech(octets) => speech(line, &octets, turn),
+            Part::OwnSpeech(octets) => {
+                // What answers it comes later.
+                turn.acts.push((line, Act::Wait));
+                turn.said.push((line, Said::Octets(octets)));
+            }
             Part::Said(said) => turn.said.push((line, said)),
             Part::Not(pattern) => turn.not.push((line, pattern)),
             Part::Event(pattern) => turn.events.push((line, pattern)),

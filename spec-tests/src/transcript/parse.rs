@@ -121,6 +121,7 @@ fn step(line: &str) -> Result<Step, String> {
     Ok(match kind {
         "C:" => Step::Client([text.as_bytes(), b"\r\n"].concat()),
         "C>" => Step::Client(unescape(text)?),
+        "C=" => Step::ClientSays([text.as_bytes(), b"\r\n"].concat()),
         "S>" => Step::Server(Said::Octets(unescape(text)?)),
         "S:" if text == "..." => Step::Server(Said::Skip),
         "S:" if is_many(text) => Step::Server(Said::Lines(Pattern::line(text))),
