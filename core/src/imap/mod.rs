@@ -19,9 +19,11 @@
 //! ```
 
 mod command;
+mod config;
 mod cursor;
 pub mod data;
 mod date;
+mod event;
 mod fetch;
 mod flags;
 mod frame;
@@ -31,12 +33,14 @@ mod server;
 mod utf7;
 
 pub use command::{Command, IdFields, StatusItems, StoreAction, Tag, Words};
+pub use config::{Limits, ServerConfig};
 pub use cursor::Astring;
 pub use data::{Code, Fetch};
 pub use date::{Date, DateTime};
+pub use event::{Event, Status, Ticket};
 pub use fetch::{FetchItem, FetchItems, FieldNames, Section, SectionText};
 pub use flags::{Flag, Flags};
 pub use search::{SEARCH_DEPTH, SEARCH_KEYS, SearchKey, SearchKeys, SearchToken};
 pub use sequence::SequenceSet;
-pub use server::{Event, Limits, Server, ServerConfig, Status, Ticket};
+pub use server::Server;
 pub use utf7::{decode_mailbox, encode_mailbox};

@@ -3,181 +3,18 @@
 //! All changes of state stand in [`Server::finish`] and its like (what our answers mean), in
 //! [`Server::command`] (what is allowed when) and in the [`Machine`] methods (framing).
 
-use alloc::vec::Vec;
-use core::time::Duration;
+mod literals;
 
-use super::command::{self, Append, Command, Line, Tag};
-use super::cursor::Astring;
+use alloc::vec::Vec;
+
+use super::command::{self, Command, Line, Tag};
+use super::config::ServerConfig;
 use super::data::Code;
-use super::date::DateTime;
-use super::flags::Flags;
-use super::frame::{Found, Scan, announcement};
+use super::event::{Answer, Event, Status, Ticket};
+use super::frame::Scan;
 use crate::line::strict;
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
 use crate::text::{put, put_text, word};
-
-/// What a client may cost. Pairs are before login and after.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Octets of a line between literals with its CRLF (RFC 2683 section 3.2.1.5 asks for
-    /// 8000 at least).
-    pub line: (usize, usize),
-    /// Octets of one literal, APPEND's message excepted.
-    pub literal: (usize, usize),
-    /// Literals of one command.
-    pub literals: u32,
-    /// Octets of a command with its literals, APPEND's message excepted.
-    pub command: (usize, usize),
-    /// Octets of lines that are too long before the connection is closed.
-    pub excess: usize,
-    /// Octets of an APPEND's message (RFC 7889).
-    pub append: u32,
-    /// Commands answered BAD before the connection is closed.
-    pub mistakes: (u16, u16),
-    /// From the greeting to the login, in all.
-    pub login: Duration,
-    /// Silence before autologout (RFC 3501 section 5.4: thirty minutes at least).
-    pub idle: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            line: (8192, 64 * 1024),
-            literal: (4 * 1024, 100 * 1024),
-            literals: 1000,
-            command: (16 * 1024, 1024 * 1024),
-            excess: 64 * 1024,
-            append: 50 * 1024 * 1024,
-            mistakes: (10, 50),
-            login: Duration::from_secs(60),
-            idle: Duration::from_secs(30 * 60),
-        }
-    }
-}
-
-/// What a server offers.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct ServerConfig {
-    /// Offer STARTTLS while in plaintext.
-    pub tls: bool,
-    /// SASL mechanisms, upper case, parted by a space; empty offers none.
-    pub sasl: &'static str,
-    /// Offer LOGIN and AUTHENTICATE in plaintext too, where anyone on the path reads the
-    /// password.
-    pub login_in_clear: bool,
-    /// What a client may cost.
-    pub limits: Limits,
-}
-
-/// How a command ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Status {
-    /// Carried out.
-    Ok,
-    /// Not carried out.
-    No,
-    /// Not understood.
-    Bad,
-}
-
-/// The right and the duty to complete one command.
-#[must_use = "the client waits for the completion of this command"]
-#[derive(Debug)]
-pub struct Ticket {
-    tag: Tag,
-    answer: Answer,
-}
-
-impl Ticket {
-    /// The tag of the command.
-    pub fn tag(&self) -> Tag {
-        self.tag
-    }
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Answer {
-    Greeting,
-    Plain,
-    Login,
-    Select,
-    /// CLOSE and UNSELECT.
-    Deselect,
-    StartTls,
-    Logout,
-    Idle,
-    /// An APPEND before its message was let in.
-    Append {
-        octets: u32,
-        sync: bool,
-    },
-}
-
-/// What a client did.
-#[derive(Debug)]
-pub enum Event<'i> {
-    /// The connection is open; finish it with the greeting.
-    Connect {
-        /// To be finished: OK greets, anything else refuses.
-        ticket: Ticket,
-    },
-    /// A command that is allowed in this state.
-    Command {
-        /// Which.
-        command: Command<'i>,
-        /// To be finished.
-        ticket: Ticket,
-    },
-    /// AUTHENTICATE with a mechanism that was offered: [`Server::challenge`] or finish.
-    Authenticate {
-        /// The mechanism, as sent.
-        mechanism: &'i str,
-        /// The initial response in base64, if one was given (RFC 4959).
-        initial: Option<&'i [u8]>,
-        /// To be finished.
-        ticket: Ticket,
-    },
-    /// The response to a challenge, in base64.
-    Response {
-        /// In base64.
-        response: &'i [u8],
-        /// To be finished, or challenged again.
-        ticket: Ticket,
-    },
-    /// APPEND up to its message: [`Server::accept`] it, or finish it with NO.
-    Append {
-        /// To where.
-        mailbox: Astring<'i>,
-        /// Its flags.
-        flags: Flags<'i>,
-        /// Its INTERNALDATE.
-        date: Option<DateTime>,
-        /// How long it is.
-        octets: u32,
-        /// To be accepted or finished.
-        ticket: Ticket,
-    },
-    /// Octets of the message.
-    Chunk(&'i [u8]),
-    /// The message is whole.
-    Appended {
-        /// To be finished.
-        ticket: Ticket,
-    },
-    /// DONE ended the IDLE.
-    Done {
-        /// To be finished.
-        ticket: Ticket,
-    },
-    /// The machine answered BAD or NO itself. An APPEND, an AUTHENTICATE or an IDLE that was
-    /// under way is over: throw away what belongs to it.
-    Refused,
-    /// Octets thrown away without an answer, as they came: of a literal that was not let in.
-    Dropped(usize),
-}
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
@@ -219,9 +56,6 @@ enum Session {
     Authenticated,
     Selected,
 }
-
-/// Octets of the longest `{n+}` with its CRLF that can be a number of 64 bits, and more.
-const ANNOUNCEMENT_MAX: usize = 32;
 
 /// The server side of one connection.
 #[derive(Debug)]
@@ -408,91 +242,6 @@ impl Server {
         if self.session == Session::NotAuthenticated { before } else { after }
     }
 
-    /// Looks for a command's end, and deals with the literals on the way.
-    fn poll_command(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<Frame> {
-        let limits = self.config.limits;
-        loop {
-            let start = self.scan.reserved();
-            let found = self.scan.poll(input);
-            let end = match found {
-                Some(Found::Whole { len } | Found::Literal { head: len, .. }) => len,
-                None => input.len(),
-            };
-            if end.saturating_sub(start) > self.side(limits.line) || end > self.side(limits.command) {
-                self.literals = 0;
-                self.scan.cut();
-                return Some(self.long_line(found.map(|_| end), input));
-            }
-            match found? {
-                Found::Whole { len } => {
-                    self.literals = 0;
-                    return Some(Frame::new(Kind::Line, len));
-                }
-                Found::Literal { head, octets, sync } => {
-                    self.literals += 1;
-                    let after_tag = word(&input[..head]).1;
-                    // Only the first two literals of a command can be APPEND's.
-                    let append = if self.literals <= 2 { Append::parse(after_tag) } else { Append::Other };
-                    let fits = octets <= self.side(limits.literal) as u64
-                        && self.scan.reserved().max(head) as u64 + octets <= self.side(limits.command) as u64
-                        && self.literals <= limits.literals;
-                    let kind = match append {
-                        Append::Message(_) => Kind::Head,
-                        Append::Other | Append::Mailbox if fits => {
-                            if sync {
-                                put(&[b"+ go ahead\r\n"], out);
-                            }
-                            self.scan.inline(head, octets as usize);
-                            continue;
-                        }
-                        Append::Other | Append::Mailbox | Append::Bad => Kind::Excess,
-                    };
-                    self.literal = (octets, sync);
-                    self.literals = 0;
-                    self.scan.cut();
-                    return Some(Frame::new(kind, head));
-                }
-            }
-        }
-    }
-
-    /// Throws away a line that is too long as it comes, but for the octets at its end that
-    /// may announce a literal. `end` is where it ends, if it does.
-    fn long_line(&mut self, end: Option<usize>, input: &[u8]) -> Frame {
-        match end {
-            Some(end) => Frame::new(Kind::ExcessEnd, end),
-            None => {
-                self.state = State::LongLine { tag: self.tag_of(input) };
-                Frame::new(Kind::Excess, input.len() - ANNOUNCEMENT_MAX)
-            }
-        }
-    }
-
-    fn poll_long_line(&mut self, input: &[u8]) -> Option<Frame> {
-        let end = memchr::memchr(b'\n', input).map(|at| at + 1);
-        (end.is_some() || input.len() > ANNOUNCEMENT_MAX).then(|| self.long_line(end, input))
-    }
-
-    /// The tag of the command that is being received: of the exchange under way, or at the
-    /// start of the input.
-    fn tag_of(&self, input: &[u8]) -> Option<Tag> {
-        match self.state {
-            State::LongLine { tag } => tag,
-            State::AfterMessage { tag } | State::Idle { tag } | State::AuthResponse { tag } => Some(tag),
-            _ => split(input).0,
-        }
-    }
-
-    /// The end of a line that is too long: one answer.
-    fn long_line_ended<'i>(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Event<'i> {
-        let tag = self.tag_of(bytes);
-        self.state = match announcement(bytes) {
-            Some((octets, false)) => State::Skip { left: octets },
-            _ => State::Commands,
-        };
-        self.refuse(tag, Status::Bad, Code::Atom("TOOBIG"), "line too long", out)
-    }
-
     fn bad<'i>(&mut self, tag: Option<Tag>, text: &str, out: &mut Vec<u8>) -> Event<'i> {
         self.refuse(tag, Status::Bad, Code::None, text, out)
     }
@@ -578,56 +327,6 @@ impl Server {
     /// RFC 3501 section 6.2.3, RFC 5530 section 3: no password in clear.
     fn refuse_clear<'i>(&mut self, tag: Tag, out: &mut Vec<u8>) -> Event<'i> {
         self.refuse(Some(tag), Status::No, Code::Atom("PRIVACYREQUIRED"), "encryption is required", out)
-    }
-
-    fn append<'i>(&mut self, bytes: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
-        let (octets, sync) = self.literal;
-        let (Some(tag), rest) = split(bytes) else {
-            return self.excess(bytes, out);
-        };
-        let Append::Message(head) = Append::parse(rest) else {
-            return self.excess(bytes, out);
-        };
-        let refused = if self.session == Session::NotAuthenticated {
-            Some((Status::Bad, Code::None, "not in this state"))
-        } else if octets > u64::from(self.config.limits.append) {
-            // RFC 7889 section 4; refused before the octets are asked for.
-            Some((Status::No, Code::Atom("TOOBIG"), "the message is over the size limit"))
-        } else {
-            None
-        };
-        if let Some((status, code, text)) = refused {
-            if !sync {
-                self.state = State::Skip { left: octets };
-            }
-            return self.refuse(Some(tag), status, code, text, out);
-        }
-        let answer = Answer::Append { octets: u32::try_from(octets).unwrap_or(u32::MAX), sync };
-        let ticket = self.ticket(tag, answer);
-        Event::Append {
-            mailbox: head.mailbox,
-            flags: head.flags,
-            date: head.date,
-            octets: u32::try_from(octets).unwrap_or(u32::MAX),
-            ticket,
-        }
-    }
-
-    /// A command with a literal that is not let in.
-    fn excess<'i>(&mut self, bytes: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
-        let (octets, sync) = self.literal;
-        let (tag, rest) = split(bytes);
-        if !sync {
-            if octets > self.side(self.config.limits.command) as u64 && !matches!(Append::parse(rest), Append::Bad) {
-                self.last_words("literal too long", Close::Violation(Violation::TooLong), out);
-                return Event::Refused;
-            }
-            self.state = State::Skip { left: octets };
-        }
-        match Append::parse(rest) {
-            Append::Bad => self.bad(tag, "unknown command or bad arguments", out),
-            _ => self.refuse(tag, Status::Bad, Code::Atom("TOOBIG"), "literal too long", out),
-        }
     }
 
     fn timed_out(&mut self, now: Instant) -> bool {
@@ -774,21 +473,6 @@ impl Machine for Server {
         self.stopping = true;
         if !self.owed && matches!(self.state, State::Commands | State::Idle { .. } | State::AuthResponse { .. }) {
             self.last_words("shutting down", Close::Done, out);
-        }
-    }
-}
-
-impl Server {
-    /// Refuses what is no end of an exchange. A literal that it announces unasked is skipped.
-    fn after<'i>(&mut self, kind: Kind, tag: Tag, text: &str, out: &mut Vec<u8>) -> Event<'i> {
-        self.skip_on(kind);
-        self.bad(Some(tag), text, out)
-    }
-
-    fn skip_on(&mut self, kind: Kind) {
-        let (octets, sync) = self.literal;
-        if matches!(kind, Kind::Head | Kind::Excess) && !sync {
-            self.state = State::Skip { left: octets };
         }
     }
 }

@@ -20,7 +20,9 @@
 
 mod client;
 mod command;
+mod config;
 mod delivery;
+mod event;
 mod extensions;
 mod path;
 mod reply;
@@ -28,8 +30,10 @@ mod server;
 
 pub use client::{Client, Command, Id, MailOptions, Notice, SendError};
 pub use command::{BodyType, MailParams, Verb};
+pub use config::{Limits, Protocol, ServerConfig};
 pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
+pub use event::{Event, Ticket, Tolerated};
 pub use extensions::Extensions;
 pub use path::{Path, is_domain, is_mailbox};
 pub use reply::{Enhanced, Reply, ReplyLines};
-pub use server::{Event, Limits, Protocol, Server, ServerConfig, Ticket, Tolerated};
+pub use server::Server;

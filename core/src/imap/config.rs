@@ -1,0 +1,59 @@
+//! What an IMAP server offers, and what a client may cost it.
+
+use core::time::Duration;
+
+/// What a client may cost. Pairs are before login and after.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of a line between literals with its CRLF (RFC 2683 section 3.2.1.5 asks for
+    /// 8000 at least).
+    pub line: (usize, usize),
+    /// Octets of one literal, APPEND's message excepted.
+    pub literal: (usize, usize),
+    /// Literals of one command.
+    pub literals: u32,
+    /// Octets of a command with its literals, APPEND's message excepted.
+    pub command: (usize, usize),
+    /// Octets of lines that are too long before the connection is closed.
+    pub excess: usize,
+    /// Octets of an APPEND's message (RFC 7889).
+    pub append: u32,
+    /// Commands answered BAD before the connection is closed.
+    pub mistakes: (u16, u16),
+    /// From the greeting to the login, in all.
+    pub login: Duration,
+    /// Silence before autologout (RFC 3501 section 5.4: thirty minutes at least).
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line: (8192, 64 * 1024),
+            literal: (4 * 1024, 100 * 1024),
+            literals: 1000,
+            command: (16 * 1024, 1024 * 1024),
+            excess: 64 * 1024,
+            append: 50 * 1024 * 1024,
+            mistakes: (10, 50),
+            login: Duration::from_secs(60),
+            idle: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+/// What a server offers.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Offer STARTTLS while in plaintext.
+    pub tls: bool,
+    /// SASL mechanisms, upper case, parted by a space; empty offers none.
+    pub sasl: &'static str,
+    /// Offer LOGIN and AUTHENTICATE in plaintext too, where anyone on the path reads the
+    /// password.
+    pub login_in_clear: bool,
+    /// What a client may cost.
+    pub limits: Limits,
+}

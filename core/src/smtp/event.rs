@@ -1,0 +1,151 @@
+//! What an SMTP client does, as its server sees it.
+
+use super::command::{MailParams, Verb};
+use super::path::Path;
+
+/// The right and the duty to answer one command. Spent by
+/// [`Server::reply`](super::Server::reply).
+///
+/// Not `Clone`: a command is answered once. May be kept while the answer is worked out; the
+/// machine takes in no further command until then.
+#[must_use = "the client waits for the answer to this command"]
+#[derive(Debug)]
+pub struct Ticket {
+    pub(super) verb: Verb,
+    /// Replies due: more than one at the end of an LMTP message only.
+    pub(super) replies: u32,
+}
+
+/// What a client did.
+#[derive(Debug)]
+pub enum Event<'i> {
+    /// The connection is open. Answer 220 with our host name, or refuse with 554.
+    Connect {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// HELO, EHLO or LHLO; the machine adds the extensions to a positive answer. Whatever
+    /// transaction there was is over (RFC 5321 section 4.1.4).
+    Hello {
+        /// What the client calls itself: printable ASCII, unverified.
+        name: &'i str,
+        /// EHLO or LHLO.
+        extended: bool,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// MAIL FROM. A 2yz opens the transaction.
+    Mail {
+        /// The reverse-path.
+        from: Path<'i>,
+        /// What was said of the message.
+        params: MailParams<'i>,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// RCPT TO. A 2yz adds the recipient.
+    Rcpt {
+        /// The forward-path.
+        to: Path<'i>,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// DATA. Answer 354 to have the message.
+    Data {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// Octets of the message, without dot-stuffing. No answer is due.
+    Chunk(&'i [u8]),
+    /// The message is whole, and is as RFC 5322 wants its octets. A 2yz takes responsibility
+    /// for it. Whatever the answer, the transaction is over.
+    Message {
+        /// Octets of all its chunks.
+        size: u64,
+        /// To be answered; in LMTP with as many replies as there are recipients.
+        ticket: Ticket,
+    },
+    /// The message came to its end and the machine refused it: throw its octets away. The
+    /// transaction is over.
+    Rejected {
+        /// What the client was told.
+        code: u16,
+    },
+    /// AUTH with a mechanism that was offered. Answer 334 with a challenge in base64, 235 or
+    /// 5yz.
+    Auth {
+        /// The mechanism, as sent.
+        mechanism: &'i str,
+        /// The initial response in base64, if one was given.
+        initial: Option<&'i [u8]>,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// The response to a challenge, in base64. Answer as for AUTH.
+    Response {
+        /// In base64.
+        response: &'i [u8],
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// STARTTLS. Answer 220 to have [`Want::Upgrade`](crate::Want::Upgrade) follow.
+    StartTls {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// RSET. A 2yz ends the transaction.
+    Rset {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// NOOP.
+    Noop {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// VRFY. Answer 252 unless you mean to tell who has a mailbox here.
+    Vrfy {
+        /// The argument.
+        argument: &'i str,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// EXPN.
+    Expn {
+        /// The argument.
+        argument: &'i str,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// HELP.
+    Help {
+        /// The argument; empty without one.
+        topic: &'i str,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// QUIT. Answer 221; the connection closes.
+    Quit {
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// The machine answered this itself: bad syntax, bad sequence, an exchange of AUTH given
+    /// up. Nothing has changed, but that an exchange of AUTH is over.
+    Refused {
+        /// What the client was told.
+        code: u16,
+    },
+    /// Octets thrown away without an answer, as they came: of a line or a message that is too
+    /// long.
+    Dropped(usize),
+}
+
+/// What was let pass though the RFC does not have it. Each has a reason; log them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Tolerated {
+    /// `MAIL FROM: <a@b>`: Outlook and many scripts write the space.
+    pub space_after_colon: bool,
+    /// `NOOP `: RFC 5321 section 4.1.1 asks for it ("SHOULD tolerate trailing white space").
+    pub trailing_space: bool,
+}
