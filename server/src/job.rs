@@ -8,6 +8,7 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::mailbox::{Flags, MailboxName, Meta, SpecialUse, UidSet};
@@ -207,6 +208,12 @@ pub enum Job {
         mailbox: MailboxId,
         /// Whose.
         uids: UidSet,
+    },
+    /// Is there room for a message of so many octets, asked before it is let in.
+    /// [`Done::Nothing`], or `Full`.
+    Room {
+        /// As the client announced; 0 if it did not.
+        octets: u64,
     },
     /// Take from the queue what is due, leased so that no other takes it. [`Done::Due`].
     Due {
@@ -419,7 +426,13 @@ pub enum Done {
     /// What is gone.
     Expunged(UidSet),
     /// What to try now.
-    Due(Vec<Attempt>),
+    Due {
+        /// At most as many as were asked for.
+        attempts: Vec<Attempt>,
+        /// Until something more is due, as far as is known now; zero if the limit held
+        /// something back, none if nothing waits.
+        wait: Option<Duration>,
+    },
     /// The new account.
     Account(AccountId),
     /// Names in order.

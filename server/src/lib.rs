@@ -1,11 +1,17 @@
 //! A mail server's decisions, without IO.
 
+pub mod accept;
 pub mod account;
 pub mod bounce;
+pub mod config;
 pub mod digest;
+pub mod dns;
 pub mod job;
 pub mod mailbox;
+pub mod peers;
 pub mod queue;
+pub mod relay;
+pub mod route;
 pub mod search;
 pub mod service;
 pub mod trace;

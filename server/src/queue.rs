@@ -13,6 +13,15 @@ pub struct Schedule {
     pub expire: Duration,
 }
 
+impl Default for Schedule {
+    /// After 15 and 30 minutes, an hour, two, then every four hours, for five days (RFC 5321
+    /// section 4.5.4.1: thirty minutes at least as a rule, four to five days in all).
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        Self { retry: [15, 30, 60, 120, 240].map(minutes).to_vec(), expire: Duration::from_secs(5 * 24 * 60 * 60) }
+    }
+}
+
 /// One recipient elsewhere, as the store keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct QueueEntry {

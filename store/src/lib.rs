@@ -1,1 +1,4 @@
-//! To come.
+//! Where mail is kept, and what starts a server: SQLite and memory, certificates, the command
+//! line.
+
+pub mod runtime;

@@ -1,0 +1,263 @@
+//! One file in, checked values out. All sessions of one server share the result.
+
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::queue::Schedule;
+
+/// All that the configuration says, checked, with its defaults filled in. Paths are absolute
+/// or relative to where the process runs: those of the file are resolved against its folder.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// Our name in greetings, EHLO and trace lines: lower case, ASCII.
+    pub hostname: String,
+    /// The folder that holds the store.
+    pub data: PathBuf,
+    /// Domains whose mail ends here: lower case, ASCII.
+    pub domains: Vec<String>,
+    /// Addresses of ours that stand for others, local or elsewhere; keys lower case.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// Where to listen, in the order of [`Listener::ALL`].
+    pub listen: Vec<(Listener, SocketAddr)>,
+    /// The server's certificate; without it no TLS is offered.
+    pub tls: Option<CertificateFiles>,
+    /// Let passwords come in plaintext, where anyone on the path reads them.
+    pub plaintext_login: bool,
+    /// Name servers; empty for the system's.
+    pub dns: Vec<SocketAddr>,
+    /// How mail goes elsewhere.
+    pub relay: Relay,
+    /// What clients may cost.
+    pub limits: Limits,
+}
+
+/// PEM files.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFiles {
+    /// The chain, our own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What is spoken on a port.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Listener {
+    /// Inbound mail (RFC 5321), port 25.
+    Smtp,
+    /// RFC 6409 with STARTTLS, port 587.
+    Submission,
+    /// RFC 6409 over TLS (RFC 8314), port 465.
+    Submissions,
+    /// RFC 2033.
+    Lmtp,
+    /// RFC 1939 with STLS, port 110.
+    Pop3,
+    /// RFC 1939 over TLS, port 995.
+    Pop3s,
+    /// RFC 3501 with STARTTLS, port 143.
+    Imap,
+    /// RFC 3501 over TLS, port 993.
+    Imaps,
+}
+
+impl Listener {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Smtp, Self::Submission, Self::Submissions, Self::Lmtp, Self::Pop3, Self::Pop3s, Self::Imap, Self::Imaps];
+
+    /// As in `[listen]` and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Submissions => "submissions",
+            Self::Lmtp => "lmtp",
+            Self::Pop3 => "pop3",
+            Self::Pop3s => "pop3s",
+            Self::Imap => "imap",
+            Self::Imaps => "imaps",
+        }
+    }
+
+    /// Whether the connection begins with TLS.
+    pub const fn is_implicit_tls(self) -> bool {
+        matches!(self, Self::Submissions | Self::Pop3s | Self::Imaps)
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How mail goes elsewhere.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Relay {
+    /// The port of the hosts that MX names.
+    pub port: u16,
+    /// Who may relay without authentication.
+    pub networks: Vec<Network>,
+    /// When to try again, when to give up.
+    pub schedule: Schedule,
+    /// Routes that replace MX, in the file's order.
+    pub routes: Vec<StaticRoute>,
+    /// Towards hosts without a route of their own.
+    pub tls: RelayTls,
+    /// Certificates (PEM) to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A route that replaces MX.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StaticRoute {
+    /// For this domain, lower case; `*` for all that have none of their own.
+    pub domain: String,
+    /// A host name or an address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// TLS towards the next host.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum RelayTls {
+    /// Never.
+    None,
+    /// Where it is offered, whatever the certificate says (RFC 7435); in plaintext where the
+    /// handshake fails.
+    #[default]
+    Opportunistic,
+    /// Or not at all, whatever the certificate says.
+    Required,
+    /// Or not at all, with a certificate of the host's name that we trust.
+    Verified,
+}
+
+/// Addresses that share a prefix: `192.0.2.0/24`, `::1`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Reads `address` or `address/prefix`; none if it is not that, or has bits behind the
+    /// prefix.
+    pub fn parse(_text: &str) -> Option<Self> {
+        None
+    }
+
+    /// Whether the address is one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let _ = (self.prefix, address);
+        false
+    }
+
+    /// The first address and the prefix's length.
+    pub fn parts(&self) -> (IpAddr, u8) {
+        (self.address, self.prefix)
+    }
+}
+
+/// What clients may cost: keys of `[limits]`. Times and limits that are the machines' own
+/// keep their defaults.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Octets of a message.
+    pub message: u64,
+    /// Recipients of a message (RFC 5321 section 4.5.3.1.8: 100 at least).
+    pub recipients: u32,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address.
+    pub connections_per_address: usize,
+    /// Connections from one network: /24 of IPv4, /64 of IPv6.
+    pub connections_per_network: usize,
+    /// Received lines past which a message is in a loop (RFC 5321 section 6.3: 100 at least).
+    pub received: u32,
+    /// Wrong passwords before a connection is closed.
+    pub login_failures: u32,
+    /// How long a wrong password's answer is held back.
+    pub login_delay: core::time::Duration,
+    /// Attempts at relaying under way at a time.
+    pub relays: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 50 * 1024 * 1024,
+            recipients: 1000,
+            connections: 10_000,
+            connections_per_address: 50,
+            connections_per_network: 500,
+            received: 100,
+            login_failures: 5,
+            login_delay: core::time::Duration::from_secs(2),
+            relays: 20,
+        }
+    }
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConfigError {
+    /// From 1; none if no line is to blame.
+    pub line: Option<usize>,
+    /// What is wrong, and what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads a file's text; `folder` is where the file lies.
+    ///
+    /// # Errors
+    /// All that is wrong with it, in the order of lines.
+    pub fn parse(_text: &str, _folder: &Path) -> Result<Self, Vec<ConfigError>> {
+        Err(Vec::new())
+    }
+
+    /// A configuration with nothing but defaults, for tests and for the server without a
+    /// file.
+    pub fn new(hostname: &str, domains: &[&str], data: PathBuf) -> Self {
+        Self {
+            hostname: hostname.into(),
+            data,
+            domains: domains.iter().map(|&domain| domain.into()).collect(),
+            aliases: BTreeMap::new(),
+            listen: Vec::new(),
+            tls: None,
+            plaintext_login: false,
+            dns: Vec::new(),
+            relay: Relay {
+                port: 25,
+                networks: Vec::new(),
+                schedule: Schedule::default(),
+                routes: Vec::new(),
+                tls: RelayTls::default(),
+                ca_file: None,
+            },
+            limits: Limits::default(),
+        }
+    }
+
+    /// Whether mail to this domain, in any case, ends here.
+    pub fn is_local(&self, domain: &str) -> bool {
+        self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+    }
+}
