@@ -8,6 +8,8 @@ use std::sync::Arc;
 use postkern_server::config::{Config, Listener};
 use postkern_server::job::Backend;
 
+use crate::tls::ServerTls;
+
 /// All that a server needs to run.
 pub struct Setup {
     /// What it decides by.
@@ -16,8 +18,8 @@ pub struct Setup {
     pub backend: Arc<dyn Backend>,
     /// Bound and listening.
     pub listeners: Vec<(Listener, TcpListener)>,
-    /// Our certificate.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Our certificate, with a configuration for each service.
+    pub tls: Option<ServerTls>,
     /// For connections to other servers.
     pub clients: ClientTls,
     /// Name servers: one at least.
