@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::logging::Format;
 
@@ -57,6 +58,11 @@ pub(super) enum Command {
     /// See and change what waits to be relayed, also while the server runs
     #[command(subcommand)]
     Queue(Queue),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{Account, Arguments, Command, Config, Queue};
 use super::error::CliError;
+use super::files::print;
 use super::{account, check, init, queue, ready_made, serve, tour};
 use crate::logging;
 use crate::runtime::Runtime;
@@ -27,16 +28,14 @@ pub fn main(runtime: &'static dyn Runtime) -> ExitCode {
     match run(runtime, &arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in error.to_string().lines() {
-                eprintln!("{}: {line}", runtime.program());
-            }
+            tell(runtime.program(), &error);
             error.code()
         }
     }
 }
 
 fn parse(program: &'static str) -> Result<Arguments, clap::Error> {
-    let mut command = Arguments::command().name(program).bin_name(program);
+    let mut command = command(program);
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     let arguments = Arguments::from_arg_matches(&matches)?;
     if arguments.command.is_some() && arguments.ready_made.is_given() {
@@ -44,6 +43,20 @@ fn parse(program: &'static str) -> Result<Arguments, clap::Error> {
         return Err(command.error(ErrorKind::ArgumentConflict, what));
     }
     Ok(arguments)
+}
+
+/// What is wrong with a file begins with its name and line, where editors look for them.
+fn tell(program: &str, error: &CliError) {
+    for line in error.to_string().lines() {
+        match error {
+            CliError::Config(_) => eprintln!("{line}"),
+            _ => eprintln!("{program}: {line}"),
+        }
+    }
+}
+
+fn command(program: &'static str) -> clap::Command {
+    Arguments::command().name(program).bin_name(program)
 }
 
 /// Servers tell of their work; commands only of trouble.
@@ -67,6 +80,11 @@ fn run(runtime: &'static dyn Runtime, arguments: &Arguments) -> Result<(), CliEr
             Account::Passwd(args) => account::passwd(args),
             Account::Remove(args) => account::remove(args),
         },
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut command(runtime.program()), runtime.program(), &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
         Some(Command::Queue(command)) => match command {
             Queue::List(args) => queue::list(args),
             Queue::Show(args) => queue::show(args),

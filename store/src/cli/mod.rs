@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `args` | the arguments, as clap has them |
 //! | `check` | a configuration file, checked together with all that it names |
-//! | `serve`, `signals`, `listen` | a server by such a file |
+//! | `serve`, `signals`, `listen`, `descriptors` | a server by such a file |
 //! | `ready_made`, `paste` | a server without one, and lines to try it with |
 //! | `tour`, `site`, `client`, `pop3`, `imap` | two servers and a message's way between them |
 //! | `screen`, `dialogue`, `secrets` | what is shown of it |
@@ -24,6 +24,7 @@ mod account;
 mod args;
 mod check;
 mod client;
+mod descriptors;
 mod dialogue;
 mod error;
 mod files;

@@ -11,7 +11,7 @@ use super::args::Serve;
 use super::check::{self, Checked};
 use super::error::CliError;
 use super::files::{PUBLIC, make_folder, replace};
-use super::signals;
+use super::{descriptors, signals};
 use crate::runtime::{Runtime, Setup};
 use crate::sqlite::Sqlite;
 
@@ -22,7 +22,7 @@ pub(super) fn run(runtime: &dyn Runtime, args: &Serve) -> Result<(), CliError> {
         let lines: Vec<_> = unbound.iter().map(|unbound| unbound.explain()).collect();
         return Err(CliError::Refused(lines.join("\n")));
     }
-    for note in notes {
+    for note in notes.into_iter().chain(descriptors::raise(&config.limits)) {
         tracing::warn!("{note}");
     }
     let stop =

@@ -25,6 +25,8 @@ const ALICE: &str = "alice@a.test";
 const BOB: &str = "bob@b.test";
 /// How long the relay may take.
 const RELAY: Duration = Duration::from_secs(30);
+/// Between two looks at the queue.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// Why the tour failed.
 #[derive(Debug, thiserror::Error)]
@@ -147,16 +149,25 @@ fn relay(site: &Site, relayed: &Receiver<Relayed>, screen: &Arc<Mutex<Screen>>) 
             Ok(Relayed::Said(side, octets)) => lock(screen).said(side, &octets),
             Ok(Relayed::Over) => {
                 lock(screen).end();
-                return match queue::entries(&*site.backend)?.first() {
-                    // A report is committed behind the connection's end: it may still be under
-                    // way, and what arrived will tell.
-                    Some(entry) if entry.last_error.is_some() => Err(TourError::Relay(why(site)?).into()),
-                    _ => Ok(()),
-                };
+                return settled(site, until);
             }
             Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
                 return Err(TourError::Relay(why(site)?).into());
             }
+        }
+    }
+}
+
+/// Waits until the first server has written down what became of the message: behind the end
+/// of the connection, and on its own thread.
+fn settled(site: &Site, until: Instant) -> Result<(), CliError> {
+    loop {
+        match queue::entries(&*site.backend)?.first() {
+            None => return Ok(()),
+            Some(entry) if entry.last_error.is_some() || Instant::now() >= until => {
+                return Err(TourError::Relay(why(site)?).into());
+            }
+            Some(_) => std::thread::sleep(GLANCE),
         }
     }
 }
