@@ -341,13 +341,7 @@ impl Machine for Server {
                 Event::Dropped(bytes.len())
             }
             (Kind::ExcessEnd, _) => self.long_line_ended(bytes, out),
-            (Kind::Excess, State::LongLine { .. }) => {
-                self.excess = self.excess.saturating_add(bytes.len());
-                if self.excess > self.config.limits.excess {
-                    self.last_words("line far too long", Close::Violation(Violation::TooLong), out);
-                }
-                Event::Dropped(bytes.len())
-            }
+            (Kind::Excess, State::LongLine { .. }) => self.long_line_goes_on(bytes.len(), out),
             (Kind::Head, State::Commands) => self.append(bytes, out),
             (Kind::Excess, State::Commands) => self.excess(bytes, out),
             (_, State::AfterMessage { tag }) => {
