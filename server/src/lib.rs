@@ -6,6 +6,7 @@ pub mod bounce;
 pub mod config;
 pub mod digest;
 pub mod dns;
+pub mod drive;
 pub mod job;
 pub mod mailbox;
 pub mod peers;
