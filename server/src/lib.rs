@@ -13,6 +13,7 @@ pub mod peers;
 pub mod queue;
 pub mod relay;
 pub mod route;
+pub mod runner;
 pub mod search;
 pub mod service;
 pub mod trace;
