@@ -8,10 +8,10 @@ use std::sync::Arc;
 use postkern_server::drive::{Drive, End, Need, Wait};
 use postkern_server::job::{Guard, MailboxId};
 use postkern_server::service::Endpoint;
+use postkern_store::runtime::Side;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::Server;
-use crate::tls::Side;
 
 /// Drives the endpoint over the socket, which must not block, to its end.
 pub(crate) fn drive(server: &Server, endpoint: &mut dyn Endpoint, socket: &TcpStream, side: &Side) -> End {
@@ -27,7 +27,7 @@ pub(crate) fn drive(server: &Server, endpoint: &mut dyn Endpoint, socket: &TcpSt
                 }
             }
             Need::Job(job) => drive.done(server.setup.backend.run(job)),
-            Need::Layer(upgrade) => match side.layer(&server.setup, upgrade) {
+            Need::Layer(upgrade) => match server.setup.layer(side, upgrade) {
                 Ok(layer) => drive.layer(upgrade, layer),
                 Err(why) => drive.lost(why),
             },

@@ -10,10 +10,8 @@ mod dns;
 mod drive;
 mod listen;
 mod relay;
-mod tls;
 mod wait;
 
-use std::any::Any;
 use std::io;
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +21,7 @@ use std::thread;
 
 use postkern::Instant;
 use postkern_server::peers::Peers;
+use postkern_server::runner::panic_text;
 use postkern_store::runtime::{GRACE, Runtime, Setup};
 
 /// Octets of a thread's stack: address space, of which is used what is touched.
@@ -91,10 +90,5 @@ impl Server {
 
 /// Runs it and catches its panic, so that a mistake of ours costs one connection only.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).inspect_err(|panic| tracing::error!("panicked: {}", said(&**panic))).ok()
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+    catch_unwind(AssertUnwindSafe(work)).inspect_err(|panic| tracing::error!("panicked: {}", panic_text(&**panic))).ok()
 }

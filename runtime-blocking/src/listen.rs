@@ -1,25 +1,21 @@
 //! Listening sockets, who is let in, and the thread of each connection.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::sync::{MutexGuard, PoisonError};
 use std::thread::{Builder, Scope};
-use std::time::Duration;
 
 use postkern::Upgrade;
 use postkern_server::accept;
 use postkern_server::config::Listener;
 use postkern_server::drive::End;
 use postkern_server::peers::{Peers, Refused};
+use postkern_server::runner::{BREATH, is_passing};
+use postkern_store::runtime::Side;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::drive::drive;
-use crate::tls::Side;
 use crate::{STACK, Server, guarded};
-
-/// How long nothing is accepted after the process ran out of descriptors, memory or threads:
-/// connections that end in that time give some back.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// Accepts until the server stops; the listeners are closed then.
 ///
@@ -46,11 +42,7 @@ pub(crate) fn accept<'s>(
             match accept_one(server, scope, *listener, socket, id) {
                 Ok(()) => {}
                 // The client is gone already, or another process was faster.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted | ErrorKind::WouldBlock
-                    ) => {}
+                Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     if !was_short {
                         tracing::error!(%listener, "not accepting for a moment: {error}");
@@ -104,9 +96,10 @@ fn converse(server: &Server, listener: Listener, socket: &TcpStream, peer: IpAdd
     socket.set_nonblocking(true).map_err(failed)?;
     socket.set_nodelay(true).map_err(failed)?;
     tracing::debug!("opened");
-    let tls = listener.is_implicit_tls().then(|| Side::Server.layer(&server.setup, Upgrade::Tls)).transpose()?;
+    let side = Side::Server(listener);
+    let tls = listener.is_implicit_tls().then(|| server.setup.layer(&side, Upgrade::Tls)).transpose()?;
     let mut endpoint = accept::endpoint(&server.setup.config, listener, peer, tls);
-    Ok(drive(server, &mut *endpoint, socket, &Side::Server))
+    Ok(drive(server, &mut *endpoint, socket, &side))
 }
 
 fn turn_away(listener: Listener, mut socket: &TcpStream) {

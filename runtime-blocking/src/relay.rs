@@ -8,23 +8,17 @@ use std::thread::{self, Builder, Scope, Thread};
 use std::time::Duration;
 
 use postkern::Instant;
-use postkern_server::job::{Done, Job};
+use postkern_server::job::Job;
 use postkern_server::queue::Attempt;
 use postkern_server::relay::{Courier, Errand};
+use postkern_server::runner::{CONNECT, LOOK, due};
+use postkern_store::runtime::Side;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
 use crate::drive::drive;
-use crate::tls::Side;
 use crate::{STACK, Server, dns, guarded};
-
-/// The queue is looked at this often at least: other processes change it without a wake.
-const LOOK: Duration = Duration::from_secs(5);
-/// Between two looks that found nothing, though something is said to be due.
-const BREATH: Duration = Duration::from_millis(100);
-/// How long connecting to a host may take.
-const CONNECT: Duration = Duration::from_secs(30);
 
 /// Hands out what is due, until the server stops. The thread is woken by unparking it.
 pub(crate) fn run<'s>(server: &'s Server, scope: &'s Scope<'s, '_>) {
@@ -40,20 +34,13 @@ pub(crate) fn run<'s>(server: &'s Server, scope: &'s Scope<'s, '_>) {
 
 /// Starts what is due, and tells when to look again.
 fn look<'s>(server: &'s Server, scope: &'s Scope<'s, '_>, runner: &Thread, limit: usize) -> Duration {
-    match guarded(|| server.setup.backend.run(Job::Due { limit })) {
-        Some(Done::Due { attempts, wait }) => {
-            let least = if attempts.is_empty() { BREATH } else { Duration::ZERO };
-            for attempt in attempts {
-                start(server, scope, runner, attempt);
-            }
-            wait.unwrap_or(LOOK).clamp(least, LOOK)
-        }
-        Some(done) => {
-            tracing::error!("the queue cannot be read: {done:?}");
-            LOOK
-        }
-        None => LOOK,
+    // What panics has said so.
+    let Some(done) = guarded(|| server.setup.backend.run(Job::Due { limit })) else { return LOOK };
+    let (attempts, wait) = due(done);
+    for attempt in attempts {
+        start(server, scope, runner, attempt);
     }
+    wait
 }
 
 fn start<'s>(server: &'s Server, scope: &'s Scope<'s, '_>, runner: &Thread, attempt: Attempt) {

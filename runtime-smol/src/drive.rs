@@ -6,12 +6,12 @@ use std::sync::Arc;
 use postkern_server::drive::{Drive, End, Need, Wait};
 use postkern_server::job::{Guard, MailboxId};
 use postkern_server::service::Endpoint;
+use postkern_store::runtime::Side;
 use smol::Async;
 use smol::channel::{Receiver, bounded};
 use smol::future::{FutureExt, pending, yield_now};
 
 use crate::Server;
-use crate::tls::Side;
 
 /// Drives the endpoint over the socket to its end.
 pub(crate) async fn drive(server: &Server, endpoint: &mut dyn Endpoint, socket: &Async<TcpStream>, side: &Side) -> End {
@@ -27,7 +27,7 @@ pub(crate) async fn drive(server: &Server, endpoint: &mut dyn Endpoint, socket: 
             }
             Need::Wait(wait) => rest(server, &mut drive, socket, wait, &mut watch).await,
             Need::Job(job) => drive.done(server.job(job).await),
-            Need::Layer(upgrade) => match side.layer(&server.setup, upgrade) {
+            Need::Layer(upgrade) => match server.setup.layer(side, upgrade) {
                 Ok(layer) => drive.layer(upgrade, layer),
                 Err(why) => drive.lost(why),
             },

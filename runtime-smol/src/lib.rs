@@ -10,9 +10,7 @@ mod dns;
 mod drive;
 mod listen;
 mod relay;
-mod tls;
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -23,6 +21,7 @@ use std::thread;
 use postkern::Instant;
 use postkern_server::job::{Done, Job};
 use postkern_server::peers::Peers;
+use postkern_server::runner::panic_text;
 use postkern_store::runtime::{GRACE, Runtime, Setup};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::{FutureExt, pending};
@@ -176,10 +175,5 @@ impl Server {
 /// Runs it and catches its panic, so that a mistake of ours costs one connection only.
 async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
     let done = AssertUnwindSafe(work).catch_unwind().await;
-    done.inspect_err(|panic| tracing::error!("panicked: {}", said(&**panic))).ok()
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+    done.inspect_err(|panic| tracing::error!("panicked: {}", panic_text(&**panic))).ok()
 }

@@ -1,27 +1,23 @@
 //! Listening sockets, who is let in, and the task of each connection.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use postkern::Upgrade;
 use postkern_server::accept;
 use postkern_server::config::Listener;
 use postkern_server::drive::End;
 use postkern_server::peers::{Peers, Refused};
+use postkern_server::runner::{BREATH, is_passing};
+use postkern_store::runtime::Side;
 use smol::Async;
 use smol::future::FutureExt;
 use tracing::Instrument;
 
 use crate::drive::drive;
-use crate::tls::Side;
 use crate::{Alive, Server, guarded};
-
-/// How long nothing is accepted after the process ran out of descriptors or memory:
-/// connections that end in that time give some back.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// Accepts until the server stops; the listener is closed then.
 pub(crate) async fn accept(server: Arc<Server>, listener: Listener, socket: Async<TcpListener>, alive: Alive) {
@@ -37,7 +33,7 @@ pub(crate) async fn accept(server: Arc<Server>, listener: Listener, socket: Asyn
             Some(Ok((socket, peer))) => welcome(&server, listener, socket, peer.ip(), &alive),
             None => return,
             // The client is gone already.
-            Some(Err(error)) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+            Some(Err(error)) if is_passing(&error) => {}
             Some(Err(error)) => {
                 if !was_short {
                     tracing::error!(%listener, "not accepting for a moment: {error}");
@@ -79,9 +75,10 @@ fn welcome(server: &Arc<Server>, listener: Listener, socket: Async<TcpStream>, p
 async fn converse(server: &Server, listener: Listener, socket: &Async<TcpStream>, peer: IpAddr) -> Result<End, String> {
     socket.get_ref().set_nodelay(true).map_err(|error: io::Error| error.to_string())?;
     tracing::debug!("opened");
-    let tls = listener.is_implicit_tls().then(|| Side::Server.layer(&server.setup, Upgrade::Tls)).transpose()?;
+    let side = Side::Server(listener);
+    let tls = listener.is_implicit_tls().then(|| server.setup.layer(&side, Upgrade::Tls)).transpose()?;
     let mut endpoint = accept::endpoint(&server.setup.config, listener, peer, tls);
-    Ok(drive(server, &mut *endpoint, socket, &Side::Server).await)
+    Ok(drive(server, &mut *endpoint, socket, &side).await)
 }
 
 fn turn_away(listener: Listener, mut socket: &TcpStream) {

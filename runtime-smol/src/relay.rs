@@ -5,24 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use postkern_server::job::{Done, Job};
+use postkern_server::job::Job;
 use postkern_server::queue::Attempt;
 use postkern_server::relay::{Courier, Errand};
+use postkern_server::runner::{CONNECT, LOOK, due};
+use postkern_store::runtime::Side;
 use smol::Async;
 use smol::channel::{Sender, bounded};
 use smol::future::FutureExt;
 use tracing::Instrument;
 
 use crate::drive::drive;
-use crate::tls::Side;
 use crate::{Alive, Server, dns, guarded};
-
-/// The queue is looked at this often at least: other processes change it without a wake.
-const LOOK: Duration = Duration::from_secs(5);
-/// Between two looks that found nothing, though something is said to be due.
-const BREATH: Duration = Duration::from_millis(100);
-/// How long connecting to a host may take.
-const CONNECT: Duration = Duration::from_secs(30);
 
 /// Hands out what is due, until the server stops.
 pub(crate) async fn run(server: Arc<Server>, alive: Alive) {
@@ -45,21 +39,14 @@ pub(crate) async fn run(server: Arc<Server>, alive: Alive) {
 
 /// Starts what is due, and tells when to look again.
 async fn look(server: &Arc<Server>, bell: &Sender<()>, alive: &Alive, limit: usize) -> Duration {
-    match guarded(server.job(Job::Due { limit })).await {
-        Some(Done::Due { attempts, wait }) => {
-            let least = if attempts.is_empty() { BREATH } else { Duration::ZERO };
-            for attempt in attempts {
-                let slot = Slot::take(server, bell, alive);
-                server.executor.spawn(carry(slot, attempt)).detach();
-            }
-            wait.unwrap_or(LOOK).clamp(least, LOOK)
-        }
-        Some(done) => {
-            tracing::error!("the queue cannot be read: {done:?}");
-            LOOK
-        }
-        None => LOOK,
+    // What panics has said so.
+    let Some(done) = guarded(server.job(Job::Due { limit })).await else { return LOOK };
+    let (attempts, wait) = due(done);
+    for attempt in attempts {
+        let slot = Slot::take(server, bell, alive);
+        server.executor.spawn(carry(slot, attempt)).detach();
     }
+    wait
 }
 
 async fn carry(slot: Slot, attempt: Attempt) {
