@@ -2,5 +2,9 @@
 //! line.
 
 pub mod logging;
+pub mod memory;
+pub mod rules;
 pub mod runtime;
 pub mod tls;
+
+mod watchers;
