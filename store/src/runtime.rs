@@ -30,7 +30,12 @@ pub struct Setup {
     pub dns: Vec<SocketAddr>,
     /// The server stops gracefully once an octet, or the end, can be read here.
     pub stop: UnixStream,
+    /// Hears what is said on connections to other servers.
+    pub tap: Option<TapFactory>,
 }
+
+/// Makes a tap for a connection to the host of this name.
+pub type TapFactory = Arc<dyn Fn(&str) -> Box<dyn postkern::Tap> + Send + Sync>;
 
 /// How we meet other servers.
 #[derive(Clone, Debug)]
@@ -85,7 +90,9 @@ impl Setup {
             return Ok(Box::new(Deflate::default()));
         }
         let tls = match side {
-            Side::Server(_) => Tls::server(Arc::clone(self.tls.as_ref().ok_or("no certificate is configured")?)),
+            Side::Server(listener) => {
+                Tls::server(self.tls.as_ref().ok_or("no certificate is configured")?.of(*listener))
+            }
             Side::Client { host, address, verify } => {
                 let config = if *verify { &self.clients.verified } else { &self.clients.any };
                 let name = match ServerName::try_from(host.clone()) {

@@ -56,6 +56,7 @@ impl Running {
             backend: Arc::new(Nothing),
             listeners: vec![(Listener::Smtp, listener)],
             tls: None,
+            tap: None,
             clients: ClientTls { verified: Arc::clone(&client), any: client },
             dns: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 53))],
             stop: stopped,
