@@ -103,6 +103,11 @@ pub const SEARCH_DEPTH: usize = 64;
 pub const SEARCH_KEYS: usize = 10_000;
 
 impl<'i> SearchKeys<'i> {
+    /// Checks keys as they stand behind SEARCH and its charset.
+    pub fn parse(keys: &'i [u8]) -> Option<Self> {
+        Self::read(&mut Cursor(keys))
+    }
+
     /// Each step, in the order of writing.
     pub fn iter(&self) -> impl Iterator<Item = SearchToken<'i>> + use<'i> {
         let mut cursor = Cursor(self.0);
