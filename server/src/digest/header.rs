@@ -53,6 +53,19 @@ impl<'m> Iterator for Fields<'m> {
     }
 }
 
+/// Where the header at the start of a message ends, its empty line included.
+pub(crate) fn header_len(message: &[u8]) -> usize {
+    let mut rest = message;
+    while !rest.is_empty() {
+        let (line, after) = split_line(rest);
+        rest = after;
+        if is_empty_line(line) {
+            break;
+        }
+    }
+    message.len() - rest.len()
+}
+
 /// The first line with its line end, and the rest.
 pub(crate) fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1))
