@@ -9,7 +9,7 @@ pub mod pop3_client;
 pub mod smtp;
 pub mod smtp_client;
 
-mod bench;
+pub(crate) mod bench;
 
 use crate::pattern::Pattern;
 use crate::play::{Effort, Failure, Subject, play, turns};

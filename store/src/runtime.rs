@@ -10,6 +10,7 @@ use postkern::tls::Tls;
 use postkern::{Layer, Upgrade};
 use postkern_server::config::{Config, Listener};
 use postkern_server::job::Backend;
+use postkern_server::relay::TapFactory;
 use rustls::pki_types::ServerName;
 
 /// All that a server needs to run.
@@ -26,6 +27,8 @@ pub struct Setup {
     pub clients: ClientTls,
     /// Name servers: one at least.
     pub dns: Vec<SocketAddr>,
+    /// Listens to the dialogues with other servers.
+    pub tap: Option<TapFactory>,
     /// The server stops gracefully once an octet, or the end, can be read here.
     pub stop: UnixStream,
 }

@@ -52,6 +52,7 @@ impl Running {
         let roots = rustls::RootCertStore::empty();
         let client = Arc::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth());
         let setup = Setup {
+            tap: None,
             config: Arc::new(config),
             backend: Arc::new(Nothing),
             listeners: vec![(Listener::Smtp, listener)],
