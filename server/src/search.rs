@@ -48,6 +48,8 @@ pub struct Program {
     /// Each goes on at one with a lower index, or ends.
     steps: Vec<Step>,
     start: Target,
+    /// Names of the fields that are looked into, in lower case, ascending.
+    names: Vec<Vec<u8>>,
 }
 
 /// What is known without reading the message.
@@ -140,7 +142,7 @@ impl Program {
     /// Judges with the message at hand, or with its header if [`needs`](Self::needs) says that
     /// it does.
     pub fn matches(&self, meta: &Meta, message: &[u8]) -> bool {
-        let mut text = Text::new(message);
+        let mut text = Text::new(message, &self.names);
         let mut at = self.start;
         loop {
             match at {

@@ -174,12 +174,23 @@ struct Open<'m> {
     entity: usize,
     /// Of a multipart that takes more parts; empty otherwise.
     boundary: Cow<'m, [u8]>,
+    /// The boundary's first octets.
+    head: Head,
     /// Line ends before its body.
     lines: usize,
     /// multipart/digest
     digest: bool,
     /// Its last part, begun already, takes all that is left of it.
     full: bool,
+}
+
+/// The first octets of a boundary, and which of them count: tells most lines from it in one
+/// comparison. Without it a message of `--` lines inside of a hundred multiparts costs five
+/// times as much.
+#[derive(Clone, Copy)]
+struct Head {
+    octets: u64,
+    mask: u64,
 }
 
 /// An entity about to begin.
@@ -233,6 +244,7 @@ impl<'m> Scanner<'m> {
                 // What follows is no part, until a boundary further out (RFC 2046 section
                 // 5.1.1: epilogue).
                 open.boundary = Cow::Borrowed(b"");
+                open.head = Head::of(b"");
                 continue;
             }
             if self.entities.len() >= PARTS_MAX {
@@ -280,9 +292,11 @@ impl<'m> Scanner<'m> {
             Begins::Message | Begins::Part { .. } => self.kind(&entity),
         };
         entity.kind = kind;
+        let boundary = boundary.unwrap_or_default();
         self.open.push(Open {
             entity: index,
-            boundary: boundary.unwrap_or_default(),
+            head: Head::of(&boundary),
+            boundary,
             lines: if entity.counts_lines() { self.lines.up_to(body) } else { 0 },
             digest: media.is_subtype("digest"),
             full: false,
@@ -374,9 +388,10 @@ impl<'m> Scanner<'m> {
     /// Whose boundary a line that begins with `--` is, and whether it closes.
     fn delimits(&self, line: &[u8]) -> Option<(usize, bool)> {
         let text = line[2..].trim_ascii_end();
+        let first = Head::octets(text);
         let mut longest: Option<(usize, bool)> = None;
-        for (level, open) in self.open.iter().enumerate().rev() {
-            let Some(rest) = text.strip_prefix(&*open.boundary).filter(|_| !open.boundary.is_empty()) else { continue };
+        for (level, open) in self.open.iter().enumerate().rev().filter(|(_, open)| open.head.fits(first)) {
+            let Some(rest) = text.strip_prefix(&*open.boundary) else { continue };
             match rest {
                 b"" => return Some((level, false)),
                 b"--" => return Some((level, true)),
@@ -387,6 +402,29 @@ impl<'m> Scanner<'m> {
             }
         }
         longest
+    }
+}
+
+impl Head {
+    /// Of a boundary; an empty one fits no line.
+    fn of(boundary: &[u8]) -> Self {
+        match boundary.len() {
+            0 => Self { octets: 1, mask: 0 },
+            len @ 1..8 => Self { octets: Self::octets(boundary), mask: u64::MAX >> (64 - 8 * len) },
+            _ => Self { octets: Self::octets(boundary), mask: u64::MAX },
+        }
+    }
+
+    /// The first eight octets, or as many as there are.
+    fn octets(text: &[u8]) -> u64 {
+        let mut first = [0; 8];
+        let len = text.len().min(8);
+        first[..len].copy_from_slice(&text[..len]);
+        u64::from_le_bytes(first)
+    }
+
+    fn fits(self, first: u64) -> bool {
+        first & self.mask == self.octets
     }
 }
 

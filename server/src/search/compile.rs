@@ -163,7 +163,7 @@ fn emit(mut nodes: Vec<Node>, root: usize) -> Program {
             open.pop();
             match open.last_mut() {
                 Some(parent) => parent.entry = entry,
-                None => break Program { steps, start: entry },
+                None => break Program { names: names(&steps), steps, start: entry },
             }
             continue;
         };
@@ -182,6 +182,18 @@ fn emit(mut nodes: Vec<Node>, root: usize) -> Program {
             Is::Of(kind, children) => open.push(Frame::new(kind, children, yes, no)),
         }
     }
+}
+
+/// The fields that these steps look into.
+fn names(steps: &[Step]) -> Vec<Vec<u8>> {
+    let name = |step: &Step| match &step.key {
+        Key::Header(name, _) => Some(name.clone()),
+        _ => None,
+    };
+    let mut names: Vec<_> = steps.iter().filter_map(name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 impl Frame {

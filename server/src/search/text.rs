@@ -1,4 +1,4 @@
-//! The text of a message as SEARCH sees it: decoded, folded, each part of it only when a key
+//! The text of a message as SEARCH sees it: decoded, folded, each kind of it only when a key
 //! asks for it and then kept for the next key.
 
 use std::borrow::Cow;
@@ -9,39 +9,41 @@ use crate::digest::FIELDS_MAX;
 use crate::digest::header::{Fields, header_len, unfold};
 use crate::digest::scan::{Entity, Kind, Scan};
 
+/// Parts one text from the next: no string has a NUL, so that none is found across them.
+const BETWEEN: char = '\0';
+
 /// A message being searched.
 pub(super) struct Text<'m> {
     message: &'m [u8],
+    /// Names of the fields that are looked into, in lower case, ascending.
+    names: &'m [Vec<u8>],
     scan: Option<Scan<'m>>,
-    fields: Option<Vec<Field<'m>>>,
+    /// For each of the names, the text of the fields with it; none if there are none.
+    fields: Option<Vec<Option<String>>>,
+    sent_day: Option<Option<i64>>,
     headers: Option<String>,
     body: Option<String>,
 }
 
-/// A field of the message's own header.
-struct Field<'m> {
-    name: &'m [u8],
-    value: &'m [u8],
-    text: Option<String>,
-}
-
 impl<'m> Text<'m> {
-    pub(super) fn new(message: &'m [u8]) -> Self {
-        Self { message, scan: None, fields: None, headers: None, body: None }
+    pub(super) fn new(message: &'m [u8], names: &'m [Vec<u8>]) -> Self {
+        Self { message, names, scan: None, fields: None, sent_day: None, headers: None, body: None }
     }
 
     /// The day of the Date field.
     pub(super) fn sent_day(&mut self) -> Option<i64> {
-        let field = self.fields().iter().find(|field| field.name.eq_ignore_ascii_case(b"date"))?;
-        date::day(&unfold(field.value))
+        *self.sent_day.get_or_insert_with(|| {
+            let field = header(self.message).find(|field| field.name.eq_ignore_ascii_case(b"date"))?;
+            date::day(&unfold(field.value))
+        })
     }
 
     /// Whether one of the fields of this name holds this folded text.
     pub(super) fn field_holds(&mut self, name: &[u8], holds: &str) -> bool {
-        let mut named = self.fields().iter_mut().filter(|field| field.name.eq_ignore_ascii_case(name));
-        named.any(|field| {
-            holds.is_empty() || has(field.text.get_or_insert_with(|| fold(&words(&unfold(field.value)))), holds)
-        })
+        let fields = self.fields.get_or_insert_with(|| fields(self.message, self.names));
+        let at = self.names.binary_search_by(|of| of.as_slice().cmp(name));
+        let text = at.ok().and_then(|at| fields.get(at)?.as_deref());
+        text.is_some_and(|text| has(text, holds))
     }
 
     /// Whether the header of the message or of anything in it holds this folded text.
@@ -61,14 +63,25 @@ impl<'m> Text<'m> {
         }
         self.body.as_deref().is_some_and(|text| has(text, holds))
     }
+}
 
-    fn fields(&mut self) -> &mut [Field<'m>] {
-        let message = self.message;
-        self.fields.get_or_insert_with(|| {
-            let header = &message[..header_len(message).min(FIELDS_MAX)];
-            Fields::new(header).map(|field| Field { name: field.name, value: field.value, text: None }).collect()
-        })
+/// The fields of the message's own header.
+fn header(message: &[u8]) -> Fields<'_> {
+    Fields::new(&message[..header_len(message).min(FIELDS_MAX)])
+}
+
+/// The text of the fields of each name: one walk, however many names there are.
+fn fields(message: &[u8], names: &[Vec<u8>]) -> Vec<Option<String>> {
+    let mut texts = vec![None; names.len()];
+    for field in header(message) {
+        let lower = || field.name.iter().map(u8::to_ascii_lowercase);
+        if let Ok(at) = names.binary_search_by(|of| of.iter().copied().cmp(lower())) {
+            let text: &mut String = texts[at].get_or_insert_default();
+            text.push_str(&fold(&words(&unfold(field.value))));
+            text.push(BETWEEN);
+        }
     }
+    texts
 }
 
 fn scan<'s, 'm>(scan: &'s mut Option<Scan<'m>>, message: &'m [u8]) -> &'s Scan<'m> {
@@ -118,8 +131,7 @@ fn body(message: &[u8], entities: &[Entity<'_>]) -> String {
             Kind::Opaque | Kind::Multipart | Kind::Message => Cow::Borrowed(&b""[..]),
         };
         text.push_str(&fold(&decode(&charset, &unencode(entity.encoding(), body))));
-        // No string has a NUL, so that none is found across two parts.
-        text.push('\0');
+        text.push(BETWEEN);
     }
     text
 }
