@@ -4,5 +4,6 @@
 pub mod memory;
 pub mod rules;
 pub mod runtime;
+pub mod sqlite;
 
 mod watchers;
