@@ -5,5 +5,6 @@ pub mod memory;
 pub mod rules;
 pub mod runtime;
 pub mod sqlite;
+pub mod suite;
 
 mod watchers;
