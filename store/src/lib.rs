@@ -4,5 +4,7 @@
 pub mod memory;
 pub mod rules;
 pub mod runtime;
+pub mod sqlite;
+pub mod suite;
 
 mod watchers;
