@@ -54,6 +54,8 @@ impl Seeds {
             self.seed(&format!("{protocol}_client"), &server, &tail)?;
         }
         if protocol == "imap" {
+            let strings = ["Entwürfe\nb\"ob\n".as_bytes(), &client[..]].concat();
+            self.seed("imap_round_trip", &strings, &[0, 6, 63, 0x03])?;
             for command in client.split(|&octet| octet == b'\n').filter(|command| !command.is_empty()) {
                 let command = command.trim_ascii_end();
                 let rest = command.splitn(2, |&octet| octet == b' ').nth(1).unwrap_or_default();

@@ -71,6 +71,14 @@ impl Log {
             Some(Entry::Event(_)) | None => self.0.push(Entry::Octets(octets.to_vec())),
         }
     }
+
+    /// The octets that came last are thrown away: how many of a refused message an
+    /// application sees depends on the cut.
+    pub(crate) fn forget_octets(&mut self) {
+        if let Some(Entry::Octets(_)) = self.0.last() {
+            self.0.pop();
+        }
+    }
 }
 
 /// A scripted application, which says the same to the same.
@@ -108,14 +116,30 @@ enum Rest {
 /// Shows an input all at once, octet by octet, and in the pieces that it asks for, the last
 /// with answers that come late. All must come out the same.
 pub(crate) fn any_cut<M: Machine, A: App<M>>(input: &Input<'_>, make: impl Fn(bool) -> (Conn<M>, A)) {
+    each_cut(input, make, |whole, cut, how| assert_eq!(whole, cut, "{how}"));
+}
+
+/// As [`any_cut`], below a layer: its output differs with the batches, and what stood before
+/// octets that are not of the layer is seen only if it came in an earlier piece.
+pub(crate) fn any_cut_in_layer<M: Machine, A: App<M>>(input: &Input<'_>, make: impl Fn(bool) -> (Conn<M>, A)) {
+    const BROKEN: Rest = Rest::Closed(Close::Violation(Violation::Layer));
+    each_cut(input, make, |whole, cut, how| {
+        if whole.rest != BROKEN && cut.rest != BROKEN {
+            assert_eq!((&whole.log, whole.rest), (&cut.log, cut.rest), "{how}");
+        }
+    });
+}
+
+fn each_cut<M: Machine, A: App<M>>(
+    input: &Input<'_>,
+    make: impl Fn(bool) -> (Conn<M>, A),
+    same: impl Fn(&Outcome, &Outcome, &str),
+) {
     let whole = run(make(false), std::iter::once(input.octets));
-    for late in [false, true] {
-        let each = run(make(late), input.octets.chunks(1));
-        assert_eq!(whole, each, "octet by octet, answered late: {late}");
-    }
+    same(&whole, &run(make(false), input.octets.chunks(1)), "octet by octet");
+    same(&whole, &run(make(true), input.octets.chunks(1)), "octet by octet, answered late");
     if !input.pieces.is_empty() {
-        let cut = run(make(true), input.cut());
-        assert_eq!(whole, cut, "in pieces, answered late");
+        same(&whole, &run(make(true), input.cut()), "in pieces, answered late");
     }
 }
 

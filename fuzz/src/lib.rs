@@ -7,14 +7,16 @@
 
 mod drive;
 mod imap;
+mod imap_client;
 mod pop3;
 mod round_trip;
 mod smtp;
 mod values;
 
 pub use imap::{imap_command, imap_fetch, imap_server};
+pub use imap_client::imap_client;
 pub use pop3::{pop3_client, pop3_server};
-pub use round_trip::{pop3_round_trip, smtp_round_trip};
+pub use round_trip::{imap_round_trip, pop3_round_trip, smtp_round_trip};
 pub use smtp::{smtp_client, smtp_deflate, smtp_server};
 pub use values::{sasl, utf7, values};
 
@@ -31,6 +33,8 @@ pub const TARGETS: &[Target] = &[
     ("pop3_client", pop3_client),
     ("pop3_round_trip", pop3_round_trip),
     ("imap_server", imap_server),
+    ("imap_client", imap_client),
+    ("imap_round_trip", imap_round_trip),
     ("imap_command", imap_command),
     ("imap_fetch", imap_fetch),
     ("utf7", utf7),

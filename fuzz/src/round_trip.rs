@@ -1,7 +1,7 @@
 //! What one side says, the other understands.
 
 use postkern::smtp::{self, Command, Delivery, Envelope, MailOptions, Options, Progress, Reply, TlsPolicy, Verdict};
-use postkern::{Conn, Instant, Machine, Want, pop3};
+use postkern::{Conn, Instant, Machine, Want, imap, pop3};
 
 use crate::drive::Input;
 
@@ -192,5 +192,133 @@ fn pass<A: Machine, B: Machine>(from: &mut Conn<A>, to: &mut Conn<B>) {
         space[..len].copy_from_slice(&from.output()[..len]);
         from.sent(len);
         to.filled(len);
+    }
+}
+
+/// The input's first two lines are strings, the rest is a message: what our client says of
+/// them, our server reads as it was meant, whether by quotes or by literals, asked for or not.
+pub fn imap_round_trip(data: &[u8]) {
+    let input = Input::new(data);
+    let mut lines = input.octets.splitn(3, |&octet| octet == b'\n');
+    let text = |line: Option<&[u8]>| String::from_utf8(line.unwrap_or_default().to_vec()).ok();
+    let (Some(first), Some(second)) = (text(lines.next()), text(lines.next())) else { return };
+    let message = lines.next().unwrap_or_default();
+    let mut config = imap::ServerConfig::default();
+    config.login_in_clear = true;
+    let mut server = Conn::new(imap::Server::new(config, false));
+    let mut client = Conn::new(imap::Client::new(imap::ClientLimits::default()));
+    let requests = [
+        imap::Request::Login { user: &first, password: &second },
+        imap::Request::Login { user: "bob", password: "pw" },
+        imap::Request::Create(&first),
+        imap::Request::Rename { from: &second, to: &first },
+        imap::Request::List { reference: &first, pattern: &second, subscribed: true },
+        imap::Request::Append { mailbox: "Sent", flags: &[], date: None, octets: message.len() as u32 },
+        imap::Request::Id(&[(&first, Some(&second))]),
+        imap::Request::Logout,
+    ];
+    // Those that were taken, in order, and what has been seen of them.
+    let (mut said, mut seen, mut next, mut received, mut closed) = (Vec::new(), 0, 0, Vec::new(), false);
+    for _ in 0..100 {
+        while let Want::Event(frame) = server.poll(NOW) {
+            let (event, machine, out) = server.event(frame);
+            let ticket = match event {
+                imap::Event::Connect { ticket } => {
+                    machine.finish(ticket, imap::Status::Ok, imap::Code::Capability, "hi", out);
+                    continue;
+                }
+                imap::Event::Append { octets, ticket, .. } => {
+                    assert_eq!(octets as usize, message.len());
+                    machine.accept(ticket, out);
+                    continue;
+                }
+                imap::Event::Chunk(octets) => {
+                    received.extend_from_slice(octets);
+                    continue;
+                }
+                imap::Event::Appended { ticket } => {
+                    assert_eq!(received, message);
+                    ticket
+                }
+                imap::Event::Command { command, ticket } => {
+                    let request: &imap::Request<'_> = &requests[said[seen]];
+                    understood(request, &command);
+                    let refused = matches!(command, imap::Command::Login { .. }) && said[seen] == 0;
+                    seen += 1;
+                    let status = if refused { imap::Status::No } else { imap::Status::Ok };
+                    machine.finish(ticket, status, imap::Code::None, "done", out);
+                    continue;
+                }
+                other => panic!("our client said what our server does not take: {other:?}"),
+            };
+            seen += 1;
+            machine.finish(ticket, imap::Status::Ok, imap::Code::None, "done", out);
+        }
+        pass(&mut server, &mut client);
+        loop {
+            match client.poll(NOW) {
+                Want::Event(frame) => {
+                    let (notice, machine, out) = client.event(frame);
+                    match notice {
+                        imap::Notice::Proceed { message: mut token } => {
+                            let body = Input { octets: message, ..Input::new(data) };
+                            for piece in body.cut() {
+                                machine.write(&mut token, piece, out);
+                            }
+                            machine.end(token, out);
+                        }
+                        imap::Notice::Odd(line) => panic!("our server said what our client does not take: {line:?}"),
+                        _ => {}
+                    }
+                    while machine.may_send()
+                        && let Some(request) = requests.get(next)
+                    {
+                        match machine.send(*request, out) {
+                            Ok(_) => said.push(next),
+                            Err(imap::SendError::NotNow) => break,
+                            Err(_) => {}
+                        }
+                        next += 1;
+                    }
+                }
+                Want::Close(_) => {
+                    closed = true;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        pass(&mut client, &mut server);
+        if closed {
+            break;
+        }
+    }
+    assert!(closed, "the dialogue hangs behind {said:?}, {seen} seen");
+    assert_eq!(seen, said.len());
+}
+
+/// Whether a server's command is what its client's request says.
+fn understood(request: &imap::Request<'_>, command: &imap::Command<'_>) {
+    let text = |string: &imap::Astring<'_>| string.bytes().into_owned();
+    let name = |string: &imap::Astring<'_>| imap::decode_mailbox(&string.bytes()).expect("our client encodes names");
+    match (request, command) {
+        (imap::Request::Login { user, password }, imap::Command::Login { user: u, password: p }) => {
+            assert_eq!((user.as_bytes(), password.as_bytes()), (&text(u)[..], &text(p)[..]));
+        }
+        (imap::Request::Create(mailbox), imap::Command::Create(read)) => assert_eq!(*mailbox, name(read)),
+        (imap::Request::Rename { from, to }, imap::Command::Rename { from: f, to: t }) => {
+            assert_eq!((*from, *to), (&name(f)[..], &name(t)[..]));
+        }
+        (imap::Request::List { reference, pattern, .. }, imap::Command::List { reference: r, pattern: p, .. }) => {
+            assert_eq!((*reference, *pattern), (&name(r)[..], &name(p)[..]));
+        }
+        (imap::Request::Id(fields), imap::Command::Id(read)) => {
+            let read: Vec<_> =
+                read.iter().map(|(field, value)| (text(&field), value.map(|value| text(&value)))).collect();
+            let said = |&(field, value): &(&str, Option<&str>)| (field.into(), value.map(Into::into));
+            assert_eq!(read, fields.iter().map(said).collect::<Vec<(Vec<u8>, Option<Vec<u8>>)>>());
+        }
+        (imap::Request::Logout, imap::Command::Logout) => {}
+        (_, command) => panic!("{command:?} is not what was said"),
     }
 }

@@ -8,7 +8,7 @@ use postkern::smtp::{
     ServerConfig, Ticket, TlsPolicy,
 };
 
-use crate::drive::{App, Input, Log, any_cut};
+use crate::drive::{App, Input, Log, any_cut, any_cut_in_layer};
 
 /// A server of SMTP or LMTP. Variant: 0 LMTP, 1 in TLS, 2 AUTH in clear, 3 small limits.
 pub fn smtp_server(data: &[u8]) {
@@ -21,7 +21,7 @@ pub fn smtp_server(data: &[u8]) {
 pub fn smtp_deflate(data: &[u8]) {
     let input = Input::new(data);
     let config = config(&input);
-    any_cut(&input, |late| {
+    any_cut_in_layer(&input, |late| {
         let conn = Conn::with_tls(Server::new(config, true), Box::new(Deflate::default()));
         (conn, Application { late, ..Default::default() })
     });
@@ -86,6 +86,10 @@ impl App<Server> for Application {
         match &event {
             Event::Chunk(octets) => log.octets(octets),
             Event::Dropped(_) => {}
+            Event::Rejected { .. } => {
+                log.forget_octets();
+                log.event(&event);
+            }
             other => log.event(other),
         }
         let no = |code| Said::new(code, Some(Enhanced((code / 100) as u8, 1, 1)), "no");
@@ -138,6 +142,10 @@ impl App<Server> for Application {
         server.reply(ticket, &reply, out);
         assert!(out.ends_with(b"\r\n"));
         true
+    }
+
+    fn end(&mut self, log: &mut Log) {
+        log.forget_octets();
     }
 }
 

@@ -1,4 +1,4 @@
-//! FETCH responses: written by the server.
+//! FETCH responses: written by the server, read by the client.
 
 use std::hint::black_box;
 
@@ -8,9 +8,9 @@ use imap_codec::encode::Encoder;
 use imap_codec::imap_types::IntoStatic;
 use imap_codec::imap_types::response::Response;
 use postkern::imap::data::{Fetch, put_nstring, put_string};
-use postkern::imap::{Date, DateTime};
+use postkern::imap::{Body, BodyStructure, Client, ClientLimits, Date, DateTime, FetchValue, Notice, Response as Told};
 
-use super::{Goal, Run, Work};
+use super::{Goal, Run, Work, drive};
 use crate::input::{BODYSTRUCTURE, ENVELOPE, Kind, LARGE, fetch_flags, fetch_full, message};
 
 /// Lines of FETCH (UID FLAGS).
@@ -25,14 +25,17 @@ pub(crate) fn works() -> Vec<Work> {
         Work::plain("fetch/full/written-from-stored", full_from_stored),
         Work::peer("fetch/full/written", "imap-codec", || written_peer(vec![fetch_full()])),
         Work::limit("fetch/full/written", "copy", || copied(vec![fetch_full()])),
+        Work::ours("fetch/flags/read", Goal::Op(900.0), || read((1..=LINES).map(fetch_flags).collect())),
         Work::peer("fetch/flags/read", "imap-proto", || read_proto((1..=LINES).map(fetch_flags).collect())),
         Work::peer("fetch/flags/read", "imap-codec", || read_codec((1..=LINES).map(fetch_flags).collect())),
         Work::limit("fetch/flags/read", "memchr", || {
             super::line_scan((1..=LINES).map(fetch_flags).collect::<String>().into_bytes())
         }),
+        Work::ours("fetch/full/read", Goal::Op(9000.0), || read(vec![fetch_full()])),
         Work::peer("fetch/full/read", "imap-proto", || read_proto(vec![fetch_full()])),
         Work::peer("fetch/full/read", "imap-codec", || read_codec(vec![fetch_full()])),
         Work::limit("fetch/full/read", "memchr", || super::line_scan(fetch_full().into_bytes())),
+        Work::ours("fetch/body/read", Goal::Op(6500.0), || read(vec![fetch_body()])),
         Work::peer("fetch/body/read", "imap-proto", || read_proto(vec![fetch_body()])),
     ]
 }
@@ -209,6 +212,70 @@ fn copied(lines: Vec<String>) -> Run {
         }
         black_box(&out);
     })
+}
+
+/// Responses as a client reads them: each item is walked to its end.
+fn read(lines: Vec<String>) -> Run {
+    let input = lines.concat();
+    let mut out = Vec::new();
+    let mut client = Client::new(ClientLimits::default());
+    drive(&mut client, b"* PREAUTH ready\r\n", &mut out, notice);
+    Run::new(lines.len(), input.len(), move || {
+        assert_eq!(drive(&mut client, black_box(input.as_bytes()), &mut out, notice), input.len());
+    })
+}
+
+fn notice(notice: Notice<'_>, _: &mut Client, _: &mut Vec<u8>) {
+    match notice {
+        Notice::Response(Told::Fetch { message, values }) => {
+            black_box(message);
+            values.iter().for_each(look);
+        }
+        Notice::Literal { values, name, octets, .. } => {
+            black_box((name, octets));
+            values.iter().for_each(look);
+        }
+        Notice::Chunk { octets, left } => {
+            black_box((octets, left));
+        }
+        Notice::Greeting { .. } => {}
+        other => panic!("{other:?} is not of the input"),
+    }
+}
+
+fn look(value: FetchValue<'_>) {
+    match value {
+        FetchValue::Flags(flags) => flags.iter().for_each(|flag| {
+            black_box(flag);
+        }),
+        FetchValue::Envelope(envelope) => {
+            black_box((envelope.date, envelope.subject, envelope.in_reply_to, envelope.message_id));
+            let lists = [envelope.from, envelope.sender, envelope.reply_to, envelope.to, envelope.cc, envelope.bcc];
+            for address in lists.iter().flat_map(|addresses| addresses.iter()) {
+                black_box(address);
+            }
+        }
+        FetchValue::BodyStructure(structure) => walk(structure),
+        FetchValue::Other { .. } | FetchValue::Odd(_) => panic!("{value:?} is not of the input"),
+        other => {
+            black_box(other);
+        }
+    }
+}
+
+fn walk(structure: BodyStructure<'_>) {
+    match structure.body() {
+        Body::Multipart(multipart) => {
+            black_box(multipart.subtype);
+            multipart.parts().for_each(walk);
+        }
+        Body::Part(part) => {
+            part.parameters.iter().for_each(|parameter| {
+                black_box(parameter);
+            });
+            black_box(part);
+        }
+    }
 }
 
 fn read_proto(lines: Vec<String>) -> Run {
