@@ -10,8 +10,10 @@ use postkern::tls::Tls;
 use postkern::{Layer, Upgrade};
 use postkern_server::config::{Config, Listener};
 use postkern_server::job::Backend;
-use postkern_server::relay::TapFactory;
+pub use postkern_server::relay::TapFactory;
 use rustls::pki_types::ServerName;
+
+use crate::tls::ServerTls;
 
 /// All that a server needs to run.
 pub struct Setup {
@@ -21,8 +23,8 @@ pub struct Setup {
     pub backend: Arc<dyn Backend>,
     /// Bound and listening.
     pub listeners: Vec<(Listener, TcpListener)>,
-    /// Our certificate.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Our certificate, with a configuration for each service.
+    pub tls: Option<ServerTls>,
     /// For connections to other servers.
     pub clients: ClientTls,
     /// Name servers: one at least.
@@ -86,7 +88,9 @@ impl Setup {
             return Ok(Box::new(Deflate::default()));
         }
         let tls = match side {
-            Side::Server(_) => Tls::server(Arc::clone(self.tls.as_ref().ok_or("no certificate is configured")?)),
+            Side::Server(listener) => {
+                Tls::server(self.tls.as_ref().ok_or("no certificate is configured")?.of(*listener))
+            }
             Side::Client { host, address, verify } => {
                 let config = if *verify { &self.clients.verified } else { &self.clients.any };
                 let name = match ServerName::try_from(host.clone()) {
