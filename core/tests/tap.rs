@@ -47,12 +47,8 @@ fn taps(commands: &[Command<'static>], piece: usize, keys: &Keys) -> (Recorder, 
     client.set_tap(Box::new(one.clone()));
     server.set_tap(Box::new(other.clone()));
     let cut = Cut::Each(piece);
-    let (rest, _) = converse(
-        (&mut client, &mut Says(commands.to_vec())),
-        (&mut server, &mut Greets),
-        (cut, cut),
-        Some(keys),
-    );
+    let (rest, _) =
+        converse((&mut client, &mut Says(commands.to_vec())), (&mut server, &mut Greets), (cut, cut), Some(keys));
     assert_eq!(rest, (Rest::Close(Close::Done), Rest::Close(Close::Done)), "pieces of {piece}");
     (one, other)
 }

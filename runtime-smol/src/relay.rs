@@ -58,10 +58,10 @@ async fn carry(slot: Slot, attempt: Attempt) {
 async fn run_errands(server: &Server, attempt: Attempt) {
     // Should there be no randomness, hosts of one preference keep their order.
     let random = getrandom::u64().unwrap_or_default();
-    let mut courier = Courier::new(Arc::clone(&server.setup.config), attempt, random);
+    let mut courier = Courier::new(Arc::clone(&server.setup.config), attempt, random, server.setup.tap.clone());
     let mut met = false;
     loop {
-        match courier.next() {
+        match courier.next_errand() {
             Errand::Over => return,
             // A report is written even when the server stops: what is delivered must not go
             // out a second time.

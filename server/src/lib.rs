@@ -16,4 +16,5 @@ pub mod route;
 pub mod runner;
 pub mod search;
 pub mod service;
+pub mod session;
 pub mod trace;

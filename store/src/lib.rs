@@ -5,6 +5,8 @@ pub mod logging;
 pub mod memory;
 pub mod rules;
 pub mod runtime;
+pub mod sqlite;
+pub mod suite;
 pub mod tls;
 
 mod watchers;

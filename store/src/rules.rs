@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use postkern_server::bounce::HEADER_MAX;
 use postkern_server::job::{AccountId, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
-use postkern_server::mailbox::{Flags, MailboxName, SEPARATOR, SpecialUse, UidSet};
+use postkern_server::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
 use postkern_server::queue::{Diagnostic, Outcome};
 
 /// What tells an engine the time: the wall clock, or a simulation's.
@@ -124,13 +124,6 @@ pub(crate) fn list(
 /// Whether any of `names` lies below `name`.
 pub(crate) fn has_children<'a>(mut names: impl Iterator<Item = &'a MailboxName>, name: &MailboxName) -> bool {
     names.any(|other| other.is_below(name))
-}
-
-/// The first octet above all names below `name`, for range scans: `a/` to `a0`.
-pub(crate) fn below(name: &MailboxName) -> (String, String) {
-    const AFTER: char = '0';
-    const { assert!(SEPARATOR as u32 + 1 == AFTER as u32) };
-    (format!("{name}{SEPARATOR}"), format!("{name}{AFTER}"))
 }
 
 /// The bits of keywords, in a mailbox with these; with `create` those that are new are added

@@ -10,6 +10,7 @@ use postkern::tls::Tls;
 use postkern::{Layer, Upgrade};
 use postkern_server::config::{Config, Listener};
 use postkern_server::job::Backend;
+pub use postkern_server::relay::TapFactory;
 use rustls::pki_types::ServerName;
 
 use crate::tls::ServerTls;
@@ -28,14 +29,11 @@ pub struct Setup {
     pub clients: ClientTls,
     /// Name servers: one at least.
     pub dns: Vec<SocketAddr>,
+    /// Listens to the dialogues with other servers.
+    pub tap: Option<TapFactory>,
     /// The server stops gracefully once an octet, or the end, can be read here.
     pub stop: UnixStream,
-    /// Hears what is said on connections to other servers.
-    pub tap: Option<TapFactory>,
 }
-
-/// Makes a tap for a connection to the host of this name.
-pub type TapFactory = Arc<dyn Fn(&str) -> Box<dyn postkern::Tap> + Send + Sync>;
 
 /// How we meet other servers.
 #[derive(Clone, Debug)]

@@ -65,7 +65,7 @@ impl Writer<'_> {
             Request::Unsubscribe(mailbox) => return self.mailbox("UNSUBSCRIBE ", mailbox),
             Request::List { reference, pattern, subscribed } => {
                 self.mailbox(if subscribed { "LSUB " } else { "LIST " }, reference)?;
-                return self.mailbox(" ", pattern);
+                return self.pattern(pattern);
             }
             Request::Namespace => self.raw("NAMESPACE"),
             Request::Status { mailbox, items } => return self.status(mailbox, items),
@@ -166,6 +166,16 @@ impl Writer<'_> {
         let mut encoded = Vec::with_capacity(name.len());
         encode_mailbox(name, &mut encoded);
         self.astring(before, core::str::from_utf8(&encoded).ok()?)
+    }
+
+    /// As a mailbox; a wildcard need not be quoted.
+    fn pattern(&mut self, pattern: &str) -> Option<()> {
+        let fits = |byte| is_astring_char(byte) && byte != b'&' || matches!(byte, b'%' | b'*');
+        if !pattern.is_empty() && pattern.bytes().all(fits) && pattern.len() <= QUOTED_MAX {
+            put(&[b" ", pattern.as_bytes()], self.out);
+            return Some(());
+        }
+        self.mailbox(" ", pattern)
     }
 
     fn flags(&mut self, flags: &[Flag<'_>]) -> Option<()> {

@@ -102,6 +102,7 @@ pub(crate) fn a_client_is_greeted_and_may_quit(runtime: &'static dyn Runtime) {
     client.say("QUIT\r\n");
     client.expect("221 ");
     assert_eq!(client.line(), "");
+    drop(client);
     server.stop();
     server.served.join().unwrap().unwrap();
 }
@@ -131,7 +132,7 @@ pub(crate) fn who_is_over_the_limit_is_told_so(runtime: &'static dyn Runtime) {
     let mut refused = server.connect();
     assert_eq!(refused.line().as_bytes(), refusal(Listener::Smtp));
     assert_eq!(refused.line(), "");
-    drop(clients);
+    drop((clients, refused));
     // The server sees the ends some time later.
     while server.connect().line().starts_with("421 ") {
         thread::yield_now();

@@ -107,18 +107,8 @@ impl State {
         if self.account(account)?.mailboxes.contains_key(to) {
             return Err(Failure::Exists);
         }
-        let new = self.create_all(account, to, None)?;
-        let inbox_box = self.mailbox_mut(inbox)?;
-        let keywords = inbox_box.keywords.clone();
-        let messages: Vec<(u32, Message)> = inbox_box.messages.iter().map(|(uid, m)| (*uid, m.clone())).collect();
-        let uids: Vec<u32> = messages.iter().map(|(uid, _)| *uid).collect();
-        inbox_box.take(&uids);
-        let new = self.mailbox_mut(new)?;
-        new.keywords = keywords;
-        for (_, message) in messages {
-            new.add(message);
-        }
-        effects.mailboxes.insert(inbox);
+        self.create_all(account, to, None)?;
+        self.copy(inbox, &UidSet::range(1, u32::MAX), account, to, true, effects)?;
         Ok(())
     }
 
