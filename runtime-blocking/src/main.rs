@@ -1,2 +1,9 @@
-//! To come.
-fn main() {}
+//! The `postkern` program.
+
+use std::process::ExitCode;
+
+use postkern_blocking::Blocking;
+
+fn main() -> ExitCode {
+    postkern_store::cli::main(&Blocking)
+}

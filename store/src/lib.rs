@@ -1,6 +1,7 @@
 //! Where mail is kept, and what starts a server: SQLite and memory, certificates, the command
 //! line.
 
+pub mod cli;
 pub mod logging;
 pub mod memory;
 pub mod rules;

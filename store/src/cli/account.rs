@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 use postkern::smtp::is_mailbox;
-use postkern_server::account::hash;
+use postkern_server::account::{hash, normalize};
 use postkern_server::config::Config;
 use postkern_server::job::{Admin, Backend, Done, Failure, Job};
 
@@ -43,7 +43,7 @@ pub(super) fn list(args: &Listed) -> Result<(), CliError> {
 
 pub(super) fn passwd(args: &Named) -> Result<(), CliError> {
     let config = check::read(&args.file.config)?;
-    let name = args.name.to_ascii_lowercase();
+    let name = normalize(&args.name);
     let backend = open(&config.data)?;
     let verifier = hash(password(args.password_stdin)?.as_bytes(), random()?);
     match backend.run(Job::Admin(Admin::SetVerifier { name: name.clone(), verifier })) {
@@ -54,7 +54,7 @@ pub(super) fn passwd(args: &Named) -> Result<(), CliError> {
 
 pub(super) fn remove(args: &Removed) -> Result<(), CliError> {
     let config = check::read(&args.file.config)?;
-    let name = args.name.to_ascii_lowercase();
+    let name = normalize(&args.name);
     let backend = open(&config.data)?;
     confirm(&format!("Remove {name} with all its mail?"), args.yes)?;
     match backend.run(Job::Admin(Admin::RemoveAccount { name: name.clone() })) {
@@ -82,11 +82,11 @@ fn absent(done: Done, name: &str) -> CliError {
     }
 }
 
-/// The address in lower case, if mail to it would end here.
+/// The address as it is kept, if mail to it would end here.
 fn served(name: &str, config: &Config) -> Result<String, CliError> {
     let domain = name.rsplit_once('@').map(|(_, domain)| domain);
     match domain {
-        Some(domain) if is_mailbox(name) && config.is_local(domain) => Ok(name.to_ascii_lowercase()),
+        Some(domain) if is_mailbox(name) && config.is_local(domain) => Ok(normalize(name)),
         Some(domain) if is_mailbox(name) => Err(CliError::Refused(format!(
             "{domain} is not among the domains of the configuration ({}): add it there first",
             config.domains.join(", ")

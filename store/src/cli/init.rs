@@ -53,7 +53,7 @@ Made {file}, with a certificate that is signed by itself, and an empty store.
 
 1. Read it through, then check it:
      {program} config check --config {file}
-2. Add an account:
+2. Add an account, and name it in [aliases] as the one that reads postmaster's mail:
      {program} account add --config {file} you@{domain}
 3. Publish these in the DNS, with this host's own addresses:
      {domain}.  MX   10 {hostname}.

@@ -166,7 +166,7 @@ key = \"key.pem\"
 
 # Nothing leaves this machine: all mail to elsewhere goes to a port where nobody listens, and
 # waits in the queue.
-[[relay.routes]]
+[[relay.route]]
 domain = \"*\"
 host = \"127.0.0.1\"
 port = 9

@@ -37,14 +37,14 @@ pub(super) fn run(runtime: &dyn Runtime, args: &Serve) -> Result<(), CliError> {
 }
 
 /// Tells where the server listens: in the log, and as JSON in a file for programs, an object
-/// of names and addresses. From here on connections are taken; they wait until it serves.
+/// of names and addresses, the first of each name. From here on connections are taken; they wait until it serves.
 pub(super) fn announce(listeners: &[(Listener, TcpListener)], ready_file: Option<&Path>) -> Result<(), CliError> {
     let mut addresses = BTreeMap::new();
     for (listener, socket) in listeners {
         let address =
             socket.local_addr().map_err(|source| CliError::Io { what: format!("{listener}: no address"), source })?;
         tracing::info!(%listener, %address, "listening");
-        addresses.insert(listener.name(), address.to_string());
+        addresses.entry(listener.name()).or_insert_with(|| address.to_string());
     }
     match ready_file {
         Some(file) => replace(file, PUBLIC, &format!("{}\n", serde_json::json!(addresses))),
