@@ -3,10 +3,13 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use postkern::Layer;
+use postkern::{Conn, Layer, Machine, imap, pop3, smtp};
 
 use crate::config::{Config, Listener};
-use crate::service::Endpoint;
+use crate::service::{Endpoint, Service, Session};
+use crate::session::imap::Imap;
+use crate::session::pop3::Pop3;
+use crate::session::smtp::Smtp;
 
 /// The session for a connection just accepted. `tls` stands first where the listener begins
 /// with it ([`Listener::is_implicit_tls`]), and is none elsewhere.
@@ -16,8 +19,34 @@ pub fn endpoint(
     peer: IpAddr,
     tls: Option<Box<dyn Layer>>,
 ) -> Box<dyn Endpoint> {
-    let _ = (config, listener, peer, tls);
-    unreachable!("to be built")
+    let secure = tls.is_some();
+    let shared = Arc::clone(config);
+    match listener {
+        Listener::Smtp | Listener::Submission | Listener::Submissions | Listener::Lmtp => {
+            let machine = smtp::Server::new(Smtp::machine(config, listener), secure);
+            serve(machine, Smtp::new(shared, listener, peer), tls)
+        }
+        Listener::Pop3 | Listener::Pop3s => {
+            let machine = pop3::Server::new(Pop3::machine(config), secure);
+            serve(machine, Pop3::new(shared, peer), tls)
+        }
+        Listener::Imap | Listener::Imaps => {
+            let machine = imap::Server::new(Imap::machine(config), secure);
+            serve(machine, Imap::new(shared, peer), tls)
+        }
+    }
+}
+
+fn serve<M, S>(machine: M, session: S, tls: Option<Box<dyn Layer>>) -> Box<dyn Endpoint>
+where
+    M: Machine + Send + 'static,
+    S: Session<M> + 'static,
+{
+    let conn = match tls {
+        Some(layer) => Conn::with_tls(machine, layer),
+        None => Conn::new(machine),
+    };
+    Box::new(Service::new(conn, session))
 }
 
 /// What a client is told that is turned away before it has a session: a whole line of its

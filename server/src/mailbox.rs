@@ -218,6 +218,14 @@ impl UidSet {
         }
     }
 
+    /// Removes all up to this one and itself.
+    pub fn remove_to(&mut self, uid: u32) {
+        self.0.retain_mut(|(from, to)| {
+            *from = (*from).max(uid.saturating_add(1));
+            from <= to && uid < u32::MAX
+        });
+    }
+
     /// The ranges, ascending.
     pub fn ranges(&self) -> &[(u32, u32)] {
         &self.0
@@ -302,5 +310,10 @@ mod tests {
         assert!(set.contains(12) && !set.contains(13) && !set.contains(6));
         assert_eq!(set.iter().take(4).collect::<Vec<_>>(), [1, 2, 3, 7]);
         assert_eq!(UidSet::range(u32::MAX, u32::MAX).len(), 1);
+        let mut rest = set.clone();
+        rest.remove_to(8);
+        assert_eq!(rest.to_string(), "9:12,20");
+        rest.remove_to(u32::MAX);
+        assert!(rest.is_empty());
     }
 }

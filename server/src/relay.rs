@@ -1,25 +1,54 @@
 //! One attempt at relaying: finds the hosts, speaks to them, reports what became of each
-//! recipient. Without IO: its owner resolves, connects and drives.
+//! recipient (RFC 5321 section 5). Without IO: its owner resolves, connects and drives.
 
-use core::net::SocketAddr;
+mod session;
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use postkern::{Close, Instant, Layer, Upgrade};
+use postkern::smtp::{Client, Said, TlsPolicy, Verdict};
+use postkern::{Close, Conn, Instant, Layer, Tap, Upgrade, Violation};
 
-use crate::config::Config;
-use crate::dns::{Outcome, Question};
-use crate::job::{Done, Job, MailboxId};
-use crate::queue::Attempt;
-use crate::service::{Endpoint, Pause};
+use self::session::RelaySession;
+use crate::config::{Config, RelayTls};
+use crate::dns::{Kind, Outcome as Answer, Question};
+use crate::job::{Done, Job, MailboxId, Report};
+use crate::queue::{Attempt, Diagnostic, Outcome};
+use crate::route::{self, Host, Route};
+use crate::service::{Endpoint, Pause, Service};
 
 /// Carries one [`Attempt`] to its end.
 ///
-/// Do what [`next`](Self::next) says until it is over. While connected it is an
+/// Do what [`next_errand`](Self::next_errand) says until it is over. While connected it is an
 /// [`Endpoint`], driven as any other.
 pub struct Courier {
-    attempt: Attempt,
     config: Arc<Config>,
+    attempt: Attempt,
+    random: u64,
+    tap: Option<TapFactory>,
+    stage: Stage,
+    /// Hosts not yet tried.
+    hosts: VecDeque<Host>,
+    /// The host being tried, and its addresses not yet tried.
+    host: Option<Host>,
+    addresses: VecDeque<IpAddr>,
+    connections: usize,
+    /// Where the connection goes, to go there again without TLS.
+    address: Option<IpAddr>,
+    /// The handshake with this address failed, and TLS is not required.
+    in_clear: bool,
+    service: Option<Service<Client, RelaySession>>,
+    /// When the last recipient was decided: the server's farewell is not waited for long.
+    finished: Option<Instant>,
+    /// For each recipient of the attempt: what is settled, or what to say if nothing better
+    /// comes.
+    outcomes: Vec<Option<Outcome>>,
 }
+
+/// Makes what listens to the dialogue with a host of this name.
+pub type TapFactory = Arc<dyn Fn(&str) -> Box<dyn Tap> + Send + Sync>;
 
 /// What a courier wants next.
 #[derive(Debug)]
@@ -42,62 +71,350 @@ pub enum Errand {
     Over,
 }
 
+/// Connections made in one attempt.
+pub const CONNECTIONS_MAX: usize = 5;
+/// Addresses tried of one host, of each kind.
+const ADDRESSES_MAX: usize = 4;
+/// How long the answer to QUIT is waited for.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Begin,
+    AwaitMx,
+    /// A host of `hosts` is next.
+    NextHost,
+    Await(Kind),
+    /// An address of `addresses` is next.
+    NextAddress,
+    Connecting,
+    Connected,
+    Report,
+    Over,
+}
+
 impl Courier {
-    /// `random` orders hosts of the same preference.
-    pub fn new(config: Arc<Config>, attempt: Attempt, random: u64) -> Self {
-        let _ = random;
-        Self { attempt, config }
+    /// `random` orders hosts of the same preference. `tap` listens to the dialogues.
+    pub fn new(config: Arc<Config>, attempt: Attempt, random: u64, tap: Option<TapFactory>) -> Self {
+        let outcomes = vec![None; attempt.recipients.len()];
+        Self {
+            config,
+            attempt,
+            random,
+            tap,
+            stage: Stage::Begin,
+            hosts: VecDeque::new(),
+            host: None,
+            addresses: VecDeque::new(),
+            connections: 0,
+            address: None,
+            in_clear: false,
+            service: None,
+            finished: None,
+            outcomes,
+        }
+    }
+
+    /// The attempt.
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 
     /// What to do now.
-    pub fn next(&mut self) -> Errand {
-        let _ = (&self.attempt, &self.config);
-        Errand::Over
+    pub fn next_errand(&mut self) -> Errand {
+        loop {
+            match self.stage {
+                Stage::Begin => match route::fixed(&self.attempt.domain, &self.config) {
+                    Some(route) => self.take(route),
+                    None => {
+                        self.stage = Stage::AwaitMx;
+                        return self.ask(Kind::Mx);
+                    }
+                },
+                Stage::NextHost => match self.hosts.pop_front() {
+                    Some(host) if self.connections < CONNECTIONS_MAX && self.undecided() => {
+                        self.addresses = host.address.into_iter().collect();
+                        self.stage = if host.address.is_some() { Stage::NextAddress } else { Stage::Await(Kind::A) };
+                        self.host = Some(host);
+                        if self.stage == Stage::Await(Kind::A) {
+                            return self.ask(Kind::A);
+                        }
+                    }
+                    _ => self.stage = Stage::Report,
+                },
+                Stage::NextAddress => {
+                    let Some(host) = &self.host else {
+                        self.stage = Stage::NextHost;
+                        continue;
+                    };
+                    match self.addresses.pop_front() {
+                        Some(address) if self.connections < CONNECTIONS_MAX && self.undecided() => {
+                            self.connections += 1;
+                            self.stage = Stage::Connecting;
+                            self.address = Some(address);
+                            return Errand::Connect {
+                                address: SocketAddr::new(address, host.port),
+                                host: host.name.clone(),
+                                verify: self.config.relay.tls == RelayTls::Verified,
+                            };
+                        }
+                        _ => self.stage = Stage::NextHost,
+                    }
+                }
+                Stage::Report => return Errand::Job(self.report()),
+                Stage::Over => return Errand::Over,
+                Stage::AwaitMx | Stage::Await(_) | Stage::Connecting | Stage::Connected => {
+                    debug_assert!(false, "asked for more before the last errand was done");
+                    self.stage = Stage::Report;
+                }
+            }
+        }
     }
 
     /// The answer to [`Errand::Resolve`].
-    pub fn resolved(&mut self, outcome: Outcome) {
-        let _ = outcome;
+    pub fn resolved(&mut self, answer: Answer) {
+        match self.stage {
+            Stage::AwaitMx => {
+                let route = route::by_mx(&self.attempt.domain, &answer, &self.config, self.random);
+                self.take(route);
+            }
+            Stage::Await(kind) => {
+                match answer {
+                    Answer::Addresses(addresses) => self.addresses.extend(addresses.into_iter().take(ADDRESSES_MAX)),
+                    Answer::Failed(why) => self.note("4.4.3", &why),
+                    Answer::None | Answer::NoSuchName | Answer::Mx(_) => {}
+                }
+                self.stage = if kind == Kind::A { Stage::Await(Kind::Aaaa) } else { Stage::NextAddress };
+                if kind == Kind::Aaaa && self.addresses.is_empty() {
+                    self.note("4.4.4", "the host has no address");
+                }
+            }
+            _ => debug_assert!(false, "an answer that was not asked for"),
+        }
     }
 
     /// The connection is made: drive it.
-    pub fn connected(&mut self) {}
+    pub fn connected(&mut self) {
+        let remaining = self.remaining();
+        let envelope = postkern::smtp::Envelope {
+            sender: self.attempt.sender.clone(),
+            recipients: remaining.iter().map(|&index| self.attempt.recipients[index].clone()).collect(),
+            size: self.attempt.size,
+            eight_bit: self.attempt.eight_bit,
+        };
+        let tls = match self.config.relay.tls {
+            _ if self.in_clear => TlsPolicy::None,
+            RelayTls::None => TlsPolicy::None,
+            RelayTls::Opportunistic => TlsPolicy::Opportunistic,
+            RelayTls::Required | RelayTls::Verified => TlsPolicy::Required,
+        };
+        let mut conn = Conn::new(Client::new());
+        if let (Some(tap), Some(host)) = (&self.tap, &self.host) {
+            conn.set_tap(tap(&host.name));
+        }
+        let session = RelaySession::new(self.attempt.id, envelope, self.config.hostname.clone(), tls);
+        self.service = Some(Service::new(conn, session));
+        self.finished = None;
+        self.stage = Stage::Connected;
+    }
 
     /// No connection could be made: why, in words for the log.
     pub fn unreachable(&mut self, why: &str) {
-        let _ = why;
+        self.note("4.4.1", why);
+        self.in_clear = false;
+        self.stage = Stage::NextAddress;
     }
 
     /// The connection is over: as [`Pause::Closed`] said, or because the socket failed.
     pub fn disconnected(&mut self, close: Option<Close>, why: &str) {
-        let _ = (close, why);
+        let Some(service) = self.service.take() else { return };
+        self.stage = Stage::NextAddress;
+        let session = service.session();
+        let tls_failed =
+            close == Some(Close::Violation(Violation::Layer)) || !session.is_secured() && session.asked_tls();
+        if tls_failed && self.config.relay.tls == RelayTls::Opportunistic && !self.in_clear && !session.is_secured() {
+            // RFC 7435: better in clear than not at all.
+            tracing::info!(id = %self.attempt.id, "the TLS handshake failed: trying in clear");
+            self.in_clear = true;
+            self.addresses.extend(self.address);
+            self.addresses.rotate_right(1);
+            self.note("4.7.5", "the TLS handshake failed");
+            return;
+        }
+        self.in_clear = false;
+        let text = if why.is_empty() { "the connection was lost" } else { why };
+        let lost = self.diagnostic("4.4.2", text);
+        let verdicts = service.session().verdicts();
+        for (slot, verdict) in self.remaining().into_iter().zip(verdicts) {
+            self.outcomes[slot] = Some(match verdict {
+                Some(Verdict::Delivered) => Outcome::Delivered,
+                Some(Verdict::Failed(said)) => Outcome::Failed(self.said(said)),
+                Some(Verdict::Deferred(said)) => Outcome::Deferred(self.said(said)),
+                None => Outcome::Deferred(lost.clone()),
+            });
+        }
+        if service.session().has_sent_message() {
+            // The server may have taken the message though its answer was lost: going on to
+            // the next host now would make a second copy likely.
+            self.stage = Stage::Report;
+        }
     }
 
     /// The job of [`Errand::Job`] is done.
     pub fn reported(&mut self, done: Done) {
-        let _ = done;
+        if let Done::Failed(failure) = done {
+            // The lease runs out, and the attempt is made again.
+            tracing::error!(id = %self.attempt.id, ?failure, "the attempt could not be reported");
+        }
+        self.stage = Stage::Over;
+    }
+
+    fn take(&mut self, route: Route) {
+        self.stage = Stage::NextHost;
+        match route {
+            Route::Hosts(hosts) => self.hosts = hosts.into(),
+            Route::Failed(diagnostic) => self.decide(&Outcome::Failed(diagnostic)),
+            Route::Deferred(diagnostic) => self.decide(&Outcome::Deferred(diagnostic)),
+        }
+    }
+
+    fn ask(&self, kind: Kind) -> Errand {
+        let name = match (&self.host, kind) {
+            (Some(host), Kind::A | Kind::Aaaa) => host.name.clone(),
+            _ => self.attempt.domain.clone(),
+        };
+        Errand::Resolve(Question { name, kind })
+    }
+
+    /// Recipients for which something better than what is known may come.
+    fn remaining(&self) -> Vec<usize> {
+        let open = |outcome: &Option<Outcome>| matches!(outcome, None | Some(Outcome::Deferred(_)));
+        self.outcomes.iter().enumerate().filter(|(_, outcome)| open(outcome)).map(|(index, _)| index).collect()
+    }
+
+    fn undecided(&self) -> bool {
+        !self.remaining().is_empty()
+    }
+
+    fn decide(&mut self, outcome: &Outcome) {
+        for index in self.remaining() {
+            self.outcomes[index] = Some(outcome.clone());
+        }
+    }
+
+    /// What to say of the remaining recipients if nothing better comes.
+    fn note(&mut self, status: &str, why: &str) {
+        let diagnostic = self.diagnostic(status, why);
+        tracing::info!(id = %self.attempt.id, host = diagnostic.remote, why, "relaying failed");
+        self.decide(&Outcome::Deferred(diagnostic));
+    }
+
+    fn diagnostic(&self, status: &str, text: &str) -> Diagnostic {
+        let remote = self.host.as_ref().map(|host| host.name.clone());
+        Diagnostic { status: status.into(), remote, text: text.into(), smtp: false }
+    }
+
+    fn said(&self, said: &Said) -> Diagnostic {
+        let own = self.diagnostic(&said.status.to_string(), &said.text);
+        match said.code {
+            0 => own,
+            code => Diagnostic { text: format!("{code} {}", said.text), smtp: true, ..own },
+        }
+    }
+
+    fn report(&mut self) -> Job {
+        let unknown = self.diagnostic("4.4.1", "no host could be reached");
+        let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes)
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(|| Outcome::Deferred(unknown.clone())))
+            .collect();
+        for (recipient, outcome) in self.attempt.recipients.iter().zip(&outcomes) {
+            match outcome {
+                Outcome::Delivered => tracing::info!(id = %self.attempt.id, recipient, "relayed"),
+                Outcome::Deferred(why) => tracing::info!(id = %self.attempt.id, recipient, why = why.text, "deferred"),
+                Outcome::Failed(why) => tracing::info!(id = %self.attempt.id, recipient, why = why.text, "failed"),
+            }
+        }
+        Job::Report(Box::new(Report {
+            attempt: self.attempt.clone(),
+            outcomes,
+            schedule: self.config.relay.schedule.clone(),
+            hostname: self.config.hostname.clone(),
+            domains: self.config.domains.clone(),
+        }))
     }
 }
 
+/// While connected; otherwise there is nothing to drive, and it says so.
 impl Endpoint for Courier {
-    fn run(&mut self, _: Instant) -> Pause {
-        Pause::Closed(Close::Done)
+    fn run(&mut self, now: Instant) -> Pause {
+        let Some(service) = &mut self.service else { return Pause::Closed(Close::Done) };
+        let pause = service.run(now);
+        if service.session().is_finished() {
+            let since = *self.finished.get_or_insert(now);
+            if now >= since + FAREWELL && matches!(pause, Pause::Read) {
+                return Pause::Closed(Close::Done);
+            }
+        }
+        pause
     }
-    fn done(&mut self, _: Done) {}
+
+    fn done(&mut self, done: Done) {
+        if let Some(service) = &mut self.service {
+            service.done(done);
+        }
+    }
+
     fn nudge(&mut self) {}
-    fn shut_down(&mut self) {}
+
+    fn shut_down(&mut self) {
+        if let Some(service) = &mut self.service {
+            service.shut_down();
+        }
+    }
+
     fn watching(&self) -> Option<MailboxId> {
         None
     }
-    fn upgrade(&mut self, _: Upgrade, _: Box<dyn Layer>) {}
+
+    fn upgrade(&mut self, upgrade: Upgrade, layer: Box<dyn Layer>) {
+        if let Some(service) = &mut self.service {
+            service.upgrade(upgrade, layer);
+        }
+    }
+
     fn io(&mut self) -> (&mut [u8], &[u8]) {
-        (&mut [], &[])
+        match &mut self.service {
+            Some(service) => service.io(),
+            None => (&mut [], &[]),
+        }
     }
-    fn filled(&mut self, _: usize) {}
-    fn sent(&mut self, _: usize) {}
-    fn unsendable(&mut self) {}
+
+    fn filled(&mut self, len: usize) {
+        if let Some(service) = &mut self.service {
+            service.filled(len);
+        }
+    }
+
+    fn sent(&mut self, len: usize) {
+        if let Some(service) = &mut self.service {
+            service.sent(len);
+        }
+    }
+
+    fn unsendable(&mut self) {
+        if let Some(service) = &mut self.service {
+            service.unsendable();
+        }
+    }
+
     fn deadline(&self) -> Option<Instant> {
-        None
+        let own = self.finished.map(|since| since + FAREWELL);
+        match (self.service.as_ref().and_then(Endpoint::deadline), own) {
+            (Some(deadline), Some(own)) => Some(deadline.min(own)),
+            (deadline, own) => deadline.or(own),
+        }
     }
+
     fn shrink(&mut self) {}
 }

@@ -94,6 +94,8 @@ pub struct Service<M: Machine, S> {
     session: S,
     step: Step,
     busy: bool,
+    /// The watched mailbox changed while the session was busy.
+    nudged: bool,
     /// Moves of the application in a row that said nothing and asked for nothing.
     idle_moves: u8,
 }
@@ -104,7 +106,7 @@ const IDLE_MOVES: u8 = 3;
 impl<M: Machine, S: Session<M>> Service<M, S> {
     /// A session over a connection.
     pub fn new(conn: Conn<M>, session: S) -> Self {
-        Self { conn, session, step: Step::Go, busy: false, idle_moves: 0 }
+        Self { conn, session, step: Step::Go, busy: false, nudged: false, idle_moves: 0 }
     }
 
     /// The session, to look at.
@@ -149,6 +151,11 @@ where
                 }
             }
             debug_assert!(!self.busy, "run before the job is done");
+            if std::mem::take(&mut self.nudged) {
+                let (machine, out) = self.conn.speak();
+                self.step = self.session.nudge(machine, out);
+                continue;
+            }
             match self.conn.poll(now) {
                 Want::Event(frame) => {
                     let (event, machine, out) = self.conn.event(frame);
@@ -173,10 +180,7 @@ where
     }
 
     fn nudge(&mut self) {
-        if !self.busy && matches!(self.step, Step::Go) {
-            let (machine, out) = self.conn.speak();
-            self.step = self.session.nudge(machine, out);
-        }
+        self.nudged = true;
     }
 
     fn shut_down(&mut self) {

@@ -7,4 +7,5 @@
 pub mod memory;
 mod pattern;
 pub mod play;
+pub mod service;
 pub mod transcript;

@@ -4,12 +4,13 @@
 //! each protocol's module; the one in front of a client says what the C lines show.
 
 pub mod imap;
+pub mod imap_client;
 pub mod pop3;
 pub mod pop3_client;
 pub mod smtp;
 pub mod smtp_client;
 
-mod bench;
+pub(crate) mod bench;
 
 use crate::pattern::Pattern;
 use crate::play::{Effort, Failure, Subject, play, turns};
@@ -32,8 +33,8 @@ pub fn run(transcript: &Transcript, effort: Effort) -> Result<Played, Failure> {
     match transcript.header.role.as_str() {
         "smtp-server" | "lmtp-server" => both(transcript, effort, Some(smtp_client::notices)),
         "pop3-server" => both(transcript, effort, Some(pop3_client::notices)),
-        "imap-server" => both(transcript, effort, None),
-        "smtp-client" | "pop3-client" => alone(transcript, effort),
+        "imap-server" => both(transcript, effort, Some(imap_client::notices)),
+        "smtp-client" | "pop3-client" | "imap-client" => alone(transcript, effort),
         role => Err(bad(transcript, transcript.place.line, format!("there is no role {role}"))),
     }
 }
@@ -59,6 +60,7 @@ pub fn client(transcript: &Transcript) -> Result<Box<dyn Subject>, String> {
     match transcript.header.role.split('-').next() {
         Some("smtp" | "lmtp") => smtp_client::client(transcript),
         Some("pop3") => pop3_client::client(transcript),
+        Some("imap") => imap_client::client(transcript),
         _ => Err(format!("there is no client for {}", transcript.header.role)),
     }
 }
@@ -71,6 +73,10 @@ fn both(transcript: &Transcript, effort: Effort, notices: Option<Notices>) -> Re
     let said = play(transcript, "server", &turns, &|late| server(&transcript.header, late), effort)?;
     let (None, Some(notices)) = (&transcript.header.server_only, notices) else {
         return Ok(Played { server: true, client: false });
+    };
+    let (turns, said) = match transcript.header.role.as_str() {
+        "imap-server" => imap_client::with_our_tags(&transcript.header, turns, said),
+        _ => (turns, said),
     };
     let mirrored = turns::mirrored(&turns, &said, notices);
     play(transcript, "client", &mirrored, &|_| client(transcript), effort)?;

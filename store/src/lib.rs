@@ -1,10 +1,12 @@
 //! Where mail is kept, and what starts a server: SQLite and memory, certificates, the command
 //! line.
 
+pub mod logging;
 pub mod memory;
 pub mod rules;
 pub mod runtime;
 pub mod sqlite;
 pub mod suite;
+pub mod tls;
 
 mod watchers;

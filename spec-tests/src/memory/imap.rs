@@ -18,7 +18,7 @@
 //!
 //! `A: exists N`, `A: expunge N` say so unasked; `A: bye`; `A: finish`.
 
-mod render;
+pub(super) mod render;
 
 use std::time::Duration;
 

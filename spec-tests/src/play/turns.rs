@@ -34,7 +34,7 @@ impl Act {
 }
 
 /// What happens, and what is to come of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Turn {
     /// What happens, with line numbers.
     pub acts: Vec<(usize, Act)>,

@@ -75,12 +75,12 @@ pub(super) fn command(command: &Command<'_>) -> String {
 }
 
 /// A string as it is meant, quoted.
-pub(super) fn string(string: &Astring<'_>) -> String {
+pub(in crate::memory) fn string(string: &Astring<'_>) -> String {
     format!("\"{}\"", escaped(&string.bytes()))
 }
 
 /// Flags in parentheses.
-pub(super) fn flags(flags: &Flags<'_>) -> String {
+pub(in crate::memory) fn flags(flags: &Flags<'_>) -> String {
     let name = |flag: Flag<'_>| match flag {
         Flag::Answered => "\\Answered".to_owned(),
         Flag::Flagged => "\\Flagged".to_owned(),

@@ -1,0 +1,195 @@
+//! The SMTP machines.
+
+use postkern::Conn;
+use postkern::deflate::Deflate;
+use postkern::sasl::{Exchange, Mechanism, Step};
+use postkern::smtp::{
+    Auth, Client, Delivery, Enhanced, Envelope, Event, Notice, Options, Progress, Protocol, Reply, Server,
+    ServerConfig, Ticket, TlsPolicy,
+};
+
+use crate::drive::{App, Input, Log, any_cut, any_cut_in_layer};
+
+/// A server of SMTP or LMTP. Variant: 0 LMTP, 1 in TLS, 2 AUTH in clear, 3 small limits.
+pub fn smtp_server(data: &[u8]) {
+    let input = Input::new(data);
+    let config = config(&input);
+    any_cut(&input, |late| (Conn::new(Server::new(config, input.has(1))), Application { late, ..Default::default() }));
+}
+
+/// The same below DEFLATE: what a peer's compressed octets can do.
+pub fn smtp_deflate(data: &[u8]) {
+    let input = Input::new(data);
+    let config = config(&input);
+    any_cut_in_layer(&input, |late| {
+        let conn = Conn::with_tls(Server::new(config, true), Box::new(Deflate::default()));
+        (conn, Application { late, ..Default::default() })
+    });
+}
+
+fn config(input: &Input<'_>) -> ServerConfig {
+    let mut config = ServerConfig::default();
+    config.protocol = if input.has(0) { Protocol::Lmtp } else { Protocol::Smtp };
+    config.tls = !input.has(1);
+    config.auth = "PLAIN LOGIN";
+    config.auth_in_clear = input.has(2);
+    if input.has(3) {
+        config.limits.line = 64;
+        config.limits.auth_line = 96;
+        config.limits.excess = 128;
+        config.limits.message = 128;
+        config.limits.recipients = 2;
+        config.limits.mistakes = 3;
+    }
+    config
+}
+
+#[derive(Default)]
+struct Application {
+    late: bool,
+    held: Option<(Ticket, Said)>,
+    sasl: Option<Exchange>,
+}
+
+struct Said {
+    code: u16,
+    enhanced: Option<Enhanced>,
+    text: String,
+}
+
+impl Said {
+    fn new(code: u16, enhanced: Option<Enhanced>, text: &str) -> Self {
+        Self { code, enhanced, text: text.to_owned() }
+    }
+
+    fn of(reply: Reply<'_>) -> Self {
+        Self::new(reply.code, reply.enhanced, reply.text)
+    }
+}
+
+impl Application {
+    fn step(&mut self, (exchange, step): (Exchange, Step)) -> Said {
+        match step {
+            Step::Challenge(challenge) => {
+                self.sasl = Some(exchange);
+                Said::new(334, None, &challenge)
+            }
+            Step::Claimed(claim) if claim.login == "bob" => Said::new(235, Some(Enhanced(2, 7, 0)), "welcome"),
+            Step::Claimed(_) => Said::new(535, Some(Enhanced(5, 7, 8)), "wrong"),
+            Step::Malformed => Said::new(501, Some(Enhanced(5, 5, 2)), "no such message"),
+        }
+    }
+}
+
+impl App<Server> for Application {
+    fn on(&mut self, event: Event<'_>, server: &mut Server, out: &mut Vec<u8>, log: &mut Log) {
+        match &event {
+            Event::Chunk(octets) => log.octets(octets),
+            Event::Dropped(_) => {}
+            Event::Rejected { .. } => {
+                log.forget_octets();
+                log.event(&event);
+            }
+            other => log.event(other),
+        }
+        let no = |code| Said::new(code, Some(Enhanced((code / 100) as u8, 1, 1)), "no");
+        let (ticket, said) = match event {
+            Event::Chunk(_) | Event::Dropped(_) | Event::Rejected { .. } | Event::Refused { .. } => return,
+            Event::Connect { ticket } => (ticket, Said::new(220, None, "mx.example")),
+            Event::Hello { ticket, name, .. } if name == "refused" => (ticket, no(550)),
+            Event::Hello { ticket, .. } => (ticket, Said::new(250, None, "mx.example")),
+            Event::Mail { ticket, from, .. } => {
+                assert_eq!(from.is_null(), from.as_str().is_empty());
+                assert!(from.is_null() || from.domain().is_some() || from.as_str().eq_ignore_ascii_case("postmaster"));
+                (ticket, if from.local_part() == "no" { no(550) } else { Said::of(Reply::OK) })
+            }
+            Event::Rcpt { ticket, to } => {
+                assert!(!to.is_null());
+                (ticket, if to.local_part() == "no" { no(451) } else { Said::of(Reply::OK) })
+            }
+            Event::Data { ticket } => (ticket, Said::of(Reply::START)),
+            Event::Message { ticket, .. } | Event::Rset { ticket } | Event::Noop { ticket } => {
+                (ticket, Said::of(Reply::OK))
+            }
+            Event::Auth { mechanism, initial, ticket } => match Mechanism::parse(mechanism) {
+                Some(mechanism) => {
+                    let step = Exchange::begin(mechanism, initial);
+                    (ticket, self.step(step))
+                }
+                None => (ticket, no(504)),
+            },
+            Event::Response { response, ticket } => match self.sasl.take() {
+                Some(mut exchange) => {
+                    let step = exchange.respond(response);
+                    (ticket, self.step((exchange, step)))
+                }
+                None => (ticket, no(501)),
+            },
+            Event::StartTls { ticket } => (ticket, Said::of(Reply::START_TLS)),
+            Event::Vrfy { ticket, .. } | Event::Expn { ticket, .. } => (ticket, no(550)),
+            Event::Help { ticket, .. } => (ticket, Said::new(214, Some(Enhanced(2, 0, 0)), "see\nthe RFC")),
+            Event::Quit { ticket } => (ticket, Said::of(Reply::BYE)),
+        };
+        self.held = Some((ticket, said));
+        if !self.late {
+            self.advance(server, out);
+        }
+    }
+
+    fn advance(&mut self, server: &mut Server, out: &mut Vec<u8>) -> bool {
+        let Some((ticket, said)) = self.held.take() else { return false };
+        let reply = Reply { code: said.code, enhanced: said.enhanced, text: &said.text };
+        server.reply(ticket, &reply, out);
+        assert!(out.ends_with(b"\r\n"));
+        true
+    }
+
+    fn end(&mut self, log: &mut Log) {
+        log.forget_octets();
+    }
+}
+
+/// A client with a delivery above it, and a server that says anything. Variant: 0 LMTP, 1
+/// STARTTLS, 2 AUTH, 3 an 8-bit message.
+pub fn smtp_client(data: &[u8]) {
+    let input = Input::new(data);
+    let (lmtp, tls, auth, eight_bit) = (input.has(0), input.has(1), input.has(2), input.has(3));
+    any_cut(&input, |_| {
+        let envelope = Envelope {
+            sender: "alice@client.example".into(),
+            recipients: vec!["bob@mx.example".into(), "carol@mx.example".into(), "postmaster".into()],
+            size: 12,
+            eight_bit,
+        };
+        let options = Options {
+            hello: "client.example".into(),
+            lmtp,
+            tls: if tls { TlsPolicy::Opportunistic } else { TlsPolicy::None },
+            auth: auth.then(|| Auth { mechanism: "PLAIN", initial: "AGJvYgBwdw==".into() }),
+        };
+        (Conn::new(Client::new()), Deliverer(Delivery::new(envelope, options, false)))
+    });
+}
+
+struct Deliverer(Delivery);
+
+impl App<Client> for Deliverer {
+    fn on(&mut self, notice: Notice<'_>, client: &mut Client, out: &mut Vec<u8>, log: &mut Log) {
+        if let Notice::Reply { reply, .. } | Notice::Closing { reply } = &notice {
+            assert_eq!(reply.lines().next(), Some(reply.text()));
+            log.event(&reply.enhanced());
+        }
+        log.event(&notice);
+        if self.0.on(notice, client, out) == Progress::Message {
+            self.0.write(b"Hi.\r\n.\r\n", client, out);
+            self.0.write(b"bye\r", client, out);
+            self.0.end(client, out);
+        }
+    }
+
+    fn end(&mut self, log: &mut Log) {
+        log.event(&self.0.verdicts());
+        self.0.closed("the connection broke");
+        assert!(self.0.verdicts().iter().all(Option::is_some), "a recipient without a verdict");
+    }
+}

@@ -1,0 +1,292 @@
+//! SMTP for mail that comes in (RFC 5321), that is submitted (RFC 6409), and LMTP (RFC 2033).
+//!
+//! - Inbound: for domains of ours only, or from networks that may relay; recipients are known
+//!   at RCPT, so that nothing is accepted and bounced after (RFC 5321 section 6.2).
+//! - Submission: after a login only, from addresses of the account's own, to anywhere.
+//! - LMTP: for domains of ours only.
+//!
+//! The message's octets go to the store as they come; its 250 is said when the store has
+//! committed it.
+
+mod message;
+mod recipient;
+
+use core::net::IpAddr;
+use std::sync::Arc;
+
+use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
+
+use crate::config::{Config, Listener};
+use crate::job::{AccountId, Done, Job, Local, Spool};
+use crate::service::{Session, Step};
+use crate::trace::HeaderScan;
+
+use super::login::{Checked, Login, Next, broken};
+
+/// A session of SMTP, submission or LMTP.
+pub struct Smtp {
+    config: Arc<Config>,
+    listener: Listener,
+    peer: IpAddr,
+    /// What the client calls itself.
+    hello: String,
+    login: Login,
+    /// Who submits.
+    account: Option<(AccountId, String)>,
+    transaction: Transaction,
+    pending: Pending,
+}
+
+/// What belongs to one message.
+#[derive(Default)]
+struct Transaction {
+    reverse_path: String,
+    /// Octets that MAIL announced.
+    announced: u64,
+    /// The recipient, if there is one only, for the trace line.
+    recipient: Option<String>,
+    recipients: u32,
+    local: Vec<Local>,
+    remote: Vec<String>,
+    header: HeaderScan,
+    spool: Spool,
+    /// The store could not take its octets: what its end is answered with.
+    failed: Option<Reply<'static>>,
+}
+
+/// What the session waits for.
+#[derive(Default)]
+enum Pending {
+    #[default]
+    Nothing,
+    Check(Ticket),
+    /// The time that a wrong password costs; whether the connection ends then.
+    Penance(Ticket, bool),
+    /// Which of a recipient's targets are accounts.
+    Lookup {
+        ticket: Ticket,
+        asked: Asked,
+    },
+    /// Any account at all, to be the postmaster.
+    Postmaster {
+        ticket: Ticket,
+        asked: Asked,
+    },
+    Room(Ticket),
+    Spool,
+    Commit(Ticket),
+}
+
+/// A recipient under way.
+struct Asked {
+    /// As given, for the trace lines.
+    recipient: String,
+    /// Its targets here, in lower case.
+    local: Vec<String>,
+    /// Its targets elsewhere.
+    remote: Vec<String>,
+}
+
+const AUTHENTICATED: Reply<'static> = Reply::new(235, Enhanced(2, 7, 0), "authenticated");
+const WRONG: Reply<'static> = Reply::new(535, Enhanced(5, 7, 8), "authentication credentials invalid");
+const WRONG_LAST: Reply<'static> = Reply::new(421, Enhanced(4, 7, 0), "too many failed logins");
+const MALFORMED: Reply<'static> = Reply::new(501, Enhanced(5, 5, 2), "that is no response of this mechanism");
+const LOGIN_BROKEN: Reply<'static> = Reply::new(454, Enhanced(4, 7, 0), "temporary authentication failure");
+const BROKEN: Reply<'static> = Reply::new(451, Enhanced(4, 3, 0), "local error, try again later");
+const FULL: Reply<'static> = Reply::new(452, Enhanced(4, 3, 1), "insufficient storage, try again later");
+
+impl Smtp {
+    /// A session on this listener, for this client.
+    pub fn new(config: Arc<Config>, listener: Listener, peer: IpAddr) -> Self {
+        Self {
+            config,
+            listener,
+            peer,
+            hello: String::new(),
+            login: Login::new(peer),
+            account: None,
+            transaction: Transaction::default(),
+            pending: Pending::Nothing,
+        }
+    }
+
+    /// How the machine for this listener is to be made.
+    pub fn machine(config: &Config, listener: Listener) -> ServerConfig {
+        let mut machine = ServerConfig::default();
+        machine.protocol = if listener == Listener::Lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        machine.tls = config.tls.is_some();
+        machine.auth_in_clear = config.plaintext_login;
+        if is_submission(listener) {
+            machine.auth = super::MECHANISMS;
+        }
+        machine.limits.message = config.limits.message;
+        machine.limits.recipients = config.limits.recipients;
+        machine
+    }
+
+    fn greet(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) {
+        let kind = if self.listener == Listener::Lmtp { "LMTP" } else { "ESMTP" };
+        let text = format!("{} {kind} Postkern", self.config.hostname);
+        machine.reply(ticket, &Reply::plain(220, &text), out);
+    }
+
+    fn mail(&mut self, from: &str, announced: u64) -> Reply<'static> {
+        if is_submission(self.listener) && !from.is_empty() && !self.owns(from) {
+            return Reply::new(550, Enhanced(5, 7, 1), "you may not send as this sender");
+        }
+        self.transaction = Transaction { reverse_path: from.into(), announced, ..Transaction::default() };
+        Reply::new(250, Enhanced(2, 1, 0), "ok")
+    }
+
+    /// Whether an address is the account's own: its name, or an alias that stands for it.
+    fn owns(&self, address: &str) -> bool {
+        let Some((_, login)) = &self.account else { return false };
+        self.config.expand(address).iter().any(|target| target.eq_ignore_ascii_case(login))
+    }
+
+    fn follow(&mut self, next: Next, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        match next {
+            Next::Challenge(challenge) => machine.reply(ticket, &Reply::plain(334, &challenge), out),
+            Next::Malformed => machine.reply(ticket, &MALFORMED, out),
+            Next::Check(job) => {
+                self.pending = Pending::Check(ticket);
+                return Step::Job(job);
+            }
+        }
+        Step::Go
+    }
+
+    fn checked(&mut self, ticket: Ticket, done: &Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        match self.login.checked(done, &self.config.limits) {
+            Checked::Is(account, login) => {
+                self.account = Some((account, login));
+                machine.reply(ticket, &AUTHENTICATED, out);
+            }
+            Checked::Wrong { wait, last } => {
+                self.pending = Pending::Penance(ticket, last);
+                return Step::Wait(wait);
+            }
+            Checked::Broken => machine.reply(ticket, &LOGIN_BROKEN, out),
+        }
+        Step::Go
+    }
+
+    fn tolerations(&self, machine: &mut Server) {
+        let tolerated = machine.tolerated();
+        if tolerated.space_after_colon || tolerated.trailing_space {
+            tracing::debug!(peer = %self.peer, ?tolerated, "tolerated");
+        }
+    }
+}
+
+fn is_submission(listener: Listener) -> bool {
+    matches!(listener, Listener::Submission | Listener::Submissions)
+}
+
+impl Session<Server> for Smtp {
+    fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        const LOGIN_FIRST: Reply<'static> = Reply::new(530, Enhanced(5, 7, 0), "authentication required");
+        let (ticket, reply) = match event {
+            Event::Connect { ticket } => {
+                self.greet(ticket, machine, out);
+                return Step::Go;
+            }
+            Event::Hello { name, ticket, .. } => {
+                self.hello = name.into();
+                self.transaction = Transaction::default();
+                let text = format!("{} greets you", self.config.hostname);
+                machine.reply(ticket, &Reply::plain(250, &text), out);
+                return Step::Go;
+            }
+            Event::Auth { mechanism, initial, ticket } => {
+                let next = self.login.begin(mechanism, initial);
+                return self.follow(next, ticket, machine, out);
+            }
+            Event::Response { response, ticket } => {
+                let next = self.login.respond(response);
+                return self.follow(next, ticket, machine, out);
+            }
+            Event::Mail { ticket, .. } if is_submission(self.listener) && self.account.is_none() => {
+                (ticket, LOGIN_FIRST)
+            }
+            Event::Mail { from, params, ticket } => {
+                self.tolerations(machine);
+                (ticket, self.mail(from.as_str(), params.size.unwrap_or(0)))
+            }
+            Event::Rcpt { to, ticket } => {
+                self.tolerations(machine);
+                return self.rcpt(to, ticket, machine, out);
+            }
+            Event::Data { ticket } => {
+                self.pending = Pending::Room(ticket);
+                return Step::Job(Job::Room { octets: self.transaction.announced });
+            }
+            Event::Chunk(octets) => return self.chunk(octets),
+            Event::Message { ticket, .. } => return self.message(ticket, machine, out),
+            Event::Rejected { code } => {
+                tracing::info!(peer = %self.peer, code, "message refused");
+                self.transaction = Transaction::default();
+                return Step::Go;
+            }
+            Event::StartTls { ticket } => {
+                // RFC 3207 section 4.2: what was said in plaintext does not count.
+                let fresh = Self::new(self.config.clone(), self.listener, self.peer);
+                *self = fresh;
+                (ticket, Reply::START_TLS)
+            }
+            Event::Rset { ticket } => {
+                self.transaction = Transaction::default();
+                (ticket, Reply::OK)
+            }
+            Event::Noop { ticket } => (ticket, Reply::OK),
+            // RFC 5321 section 3.5.3: neither confirms nor denies.
+            Event::Vrfy { ticket, .. } => {
+                (ticket, Reply::new(252, Enhanced(2, 5, 0), "send some mail, and we will see"))
+            }
+            Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
+            Event::Help { ticket, .. } => (ticket, Reply::new(214, Enhanced(2, 0, 0), "see RFC 5321")),
+            Event::Quit { ticket } => (ticket, Reply::BYE),
+            Event::Refused { code } => {
+                tracing::debug!(peer = %self.peer, code, "command refused");
+                return Step::Go;
+            }
+            Event::Dropped(_) => return Step::Go,
+        };
+        machine.reply(ticket, &reply, out);
+        Step::Go
+    }
+
+    fn advance(&mut self, _: &mut Server, _: &mut Vec<u8>) -> Step {
+        // Every ticket is answered in `on` or `done`.
+        Step::Go
+    }
+
+    fn done(&mut self, done: Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        match std::mem::take(&mut self.pending) {
+            Pending::Nothing => debug_assert!(false, "done without a job"),
+            Pending::Check(ticket) => return self.checked(ticket, &done, machine, out),
+            Pending::Penance(ticket, last) => machine.reply(ticket, if last { &WRONG_LAST } else { &WRONG }, out),
+            Pending::Lookup { ticket, asked } => return self.looked_up(ticket, asked, done, machine, out),
+            Pending::Postmaster { ticket, asked } => return self.postmaster(ticket, asked, done, machine, out),
+            Pending::Room(ticket) => {
+                let reply = match &done {
+                    Done::Failed(failure) => refusal(failure),
+                    _ => Reply::START,
+                };
+                machine.reply(ticket, &reply, out);
+            }
+            Pending::Spool => self.spooled(done),
+            Pending::Commit(ticket) => self.committed(ticket, &done, machine, out),
+        }
+        Step::Go
+    }
+}
+
+/// What a client is told of a failure of the store.
+fn refusal(failure: &crate::job::Failure) -> Reply<'static> {
+    broken(failure);
+    match failure {
+        crate::job::Failure::Full => FULL,
+        _ => BROKEN,
+    }
+}

@@ -1,0 +1,392 @@
+//! Runs dialogues against a whole service: machine, session and the store in memory.
+//!
+//! ```text
+//! @ service imap login=alice in=tls
+//! @ account alice@example.test secret
+//! @ alias sales@example.test alice@example.test
+//! @ message alice@example.test Subject: one\r\n\r\none\r\n
+//! ```
+//!
+//! | word | means |
+//! | --- | --- |
+//! | `service LISTENER` | which listener of the configuration |
+//! | `plaintext=yes` | passwords may come in plaintext |
+//! | `tls=no` | there is no certificate |
+//! | `networks=A` | who may relay |
+//! | `failures=N`, `message=N`, `received=N` | limits |
+//! | `@ account NAME PASSWORD` | an account; alice and bob are there if none is named |
+//! | `@ alias NAME TARGET` | an alias |
+//! | `@ message NAME OCTETS` | a message in its INBOX |
+//!
+//! What the application saw is what the store was given: `commit FROM LOCAL REMOTE OCTETS`.
+//! `A: deliver NAME OCTETS`, `A: flag NAME UID FLAG`, `A: remove NAME UID` is what another
+//! session does meanwhile.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use postkern::{Close, Instant, Upgrade};
+use postkern_server::accept;
+use postkern_server::config::{CertificateFiles, Config, Listener, Network};
+use postkern_server::job::{
+    AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool,
+};
+use postkern_server::mailbox::{Flags, MailboxName, UidSet};
+use postkern_server::service::{Endpoint, Pause};
+use postkern_store::memory::Memory;
+
+use crate::memory::bench::{Null, Refusing};
+use crate::play::{Effort, Failure, Subject, play, turns};
+use crate::transcript::{Header, Transcript, shown, unescape};
+
+/// Plays a dialogue with the service that its header names.
+///
+/// # Errors
+/// The first difference, or a header that is not understood.
+pub fn run(transcript: &Transcript, effort: Effort) -> Result<(), Failure> {
+    let turns = turns::of_server(transcript);
+    play(transcript, "service", &turns, &|_| subject(&transcript.header), effort).map(drop)
+}
+
+/// A service as a header describes it.
+///
+/// # Errors
+/// The header is not understood.
+pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
+    let name = header.words.first().map(String::as_str).unwrap_or_default();
+    let listener = Listener::ALL.into_iter().find(|of| of.name() == name).ok_or(format!("no listener {name}"))?;
+    let mut config = Config::new("mail.example.test", &["example.test"], PathBuf::from("/nowhere"));
+    config.tls = Some(CertificateFiles { certificate: "c".into(), key: "k".into() });
+    config.limits.login_delay = Duration::from_secs(2);
+    for (key, value) in &header.keys {
+        let number = || value.parse::<u32>().map_err(|_| format!("{key}={value} is no number"));
+        match key.as_str() {
+            "plaintext" => config.plaintext_login = value == "yes",
+            "tls" if value == "no" => config.tls = None,
+            "networks" => config.relay.networks.push(Network::parse(value).ok_or("no network")?),
+            "failures" => config.limits.login_failures = number()?,
+            "received" => config.limits.received = number()?,
+            "message" => config.limits.message = number()?.into(),
+            _ => return Err(format!("unknown key {key}={value}")),
+        }
+    }
+    let mut room = Mailroom::default();
+    let named = header.more.iter().any(|(_, word, _)| word == "account");
+    for name in if named { &[][..] } else { &["alice@example.test", "bob@example.test"] } {
+        room.account(name, "secret");
+    }
+    for (_, word, rest) in &header.more {
+        let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word.as_str() {
+            "account" => room.account(first, second),
+            "alias" => {
+                config.aliases.entry(first.into()).or_default().push(second.into());
+            }
+            "message" => room.append(first, &unescape(second)?)?,
+            word => return Err(format!("unknown word @ {word}")),
+        }
+    }
+    Ok(Box::new(Rig::new(config, listener, room)))
+}
+
+/// The store, with passwords that cost nothing to check, and a record of what was committed.
+#[derive(Default)]
+struct Mailroom {
+    store: Memory,
+    passwords: Vec<(String, String)>,
+    log: Mutex<Vec<String>>,
+}
+
+impl Mailroom {
+    fn account(&mut self, name: &str, password: &str) {
+        self.store.run(Job::Admin(Admin::AddAccount { name: name.into(), verifier: String::new() }));
+        self.passwords.push((name.into(), password.into()));
+    }
+
+    fn id(&self, name: &str) -> Result<AccountId, String> {
+        match self.store.run(Job::Lookup { addresses: vec![name.into()] }) {
+            Done::Found(found) => found.first().copied().flatten().ok_or(format!("no account {name}")),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    fn append(&self, name: &str, octets: &[u8]) -> Result<(), String> {
+        let append = Append {
+            account: self.id(name)?,
+            mailbox: MailboxName::inbox(),
+            flags: Flags::default(),
+            keywords: Vec::new(),
+            internal_date: None,
+            message: Spool { tail: octets.to_vec(), file: None },
+        };
+        match self.store.run(Job::Append(Box::new(append))) {
+            Done::Appended(_) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    fn inbox(&self, name: &str) -> Result<MailboxId, String> {
+        let select = Job::Select { account: self.id(name)?, mailbox: MailboxName::inbox(), read_only: true };
+        match self.store.run(select) {
+            Done::Selected(selected) => Ok(selected.mailbox),
+            other => Err(format!("{other:?}")),
+        }
+    }
+}
+
+impl Backend for Mailroom {
+    fn run(&self, job: Job) -> Done {
+        match &job {
+            Job::Authenticate { login, password } => {
+                let known = self.passwords.iter().any(|(name, is)| name == login && is.as_bytes() == password.0);
+                let id = known.then(|| self.id(login).ok()).flatten();
+                return Done::Authenticated(id);
+            }
+            Job::Commit(commit) => {
+                let local: Vec<&str> = commit.local.iter().map(|local| local.recipient.as_str()).collect();
+                let entry = format!(
+                    "commit <{}> [{}] [{}] {}",
+                    commit.reverse_path,
+                    local.join(" "),
+                    commit.remote.join(" "),
+                    shown(&commit.message.tail)
+                );
+                self.log.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+            }
+            _ => {}
+        }
+        self.store.run(job)
+    }
+
+    fn watch(&self, mailbox: MailboxId, wake: Arc<dyn Fn() + Send + Sync>) -> Guard {
+        self.store.watch(mailbox, wake)
+    }
+
+    fn watch_queue(&self, wake: Arc<dyn Fn() + Send + Sync>) -> Guard {
+        self.store.watch_queue(wake)
+    }
+}
+
+/// A service at work.
+struct Rig {
+    endpoint: Box<dyn Endpoint>,
+    room: Mailroom,
+    now: Instant,
+    wire: Vec<u8>,
+    lost: bool,
+    output: Vec<u8>,
+    log: Vec<String>,
+    rest: Rest,
+    watch: Option<(MailboxId, Guard)>,
+    woken: Arc<AtomicBool>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Rest {
+    Read,
+    Upgrade(Upgrade),
+    Closed(Close),
+}
+
+impl Rig {
+    fn new(config: Config, listener: Listener, room: Mailroom) -> Self {
+        let tls = listener.is_implicit_tls().then(|| Box::new(Null) as Box<dyn postkern::Layer>);
+        let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        let mut rig = Self {
+            endpoint: accept::endpoint(&Arc::new(config), listener, peer, tls),
+            room,
+            now: Instant::from_millis(1_000_000),
+            wire: Vec::new(),
+            lost: false,
+            output: Vec::new(),
+            log: Vec::new(),
+            rest: Rest::Read,
+            watch: None,
+            woken: Arc::default(),
+        };
+        rig.drive();
+        rig
+    }
+
+    fn drive(&mut self) {
+        loop {
+            let pause = self.endpoint.run(self.now);
+            match pause {
+                Pause::Job(job) => {
+                    let done = self.room.run(job);
+                    self.endpoint.done(done);
+                    continue;
+                }
+                Pause::Wait(time) => {
+                    self.send();
+                    self.now = self.now + time;
+                    self.endpoint.done(Done::Waited);
+                    continue;
+                }
+                Pause::Flush => {
+                    self.send();
+                    continue;
+                }
+                Pause::Read => {
+                    self.send();
+                    self.rest = Rest::Read;
+                }
+                Pause::Upgrade(upgrade) => {
+                    self.send();
+                    self.rest = Rest::Upgrade(upgrade);
+                }
+                Pause::Closed(close) => {
+                    self.send();
+                    self.rest = Rest::Closed(close);
+                }
+            }
+            self.rewatch();
+            if self.rest == Rest::Read && self.woken.swap(false, Ordering::Relaxed) {
+                self.endpoint.nudge();
+                continue;
+            }
+            break;
+        }
+        self.log = self.room.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    }
+
+    fn rewatch(&mut self) {
+        let wanted = self.endpoint.watching();
+        if self.watch.as_ref().map(|(mailbox, _)| *mailbox) == wanted {
+            return;
+        }
+        self.watch = wanted.map(|mailbox| {
+            let woken = Arc::clone(&self.woken);
+            (mailbox, self.room.watch(mailbox, Arc::new(move || woken.store(true, Ordering::Relaxed))))
+        });
+    }
+
+    fn send(&mut self) {
+        let (_, output) = self.endpoint.io();
+        let len = output.len();
+        self.output.extend_from_slice(output);
+        self.endpoint.sent(len);
+    }
+
+    fn pump(&mut self) {
+        while !self.wire.is_empty() {
+            match self.rest {
+                Rest::Read => {}
+                // Octets in the clear where the handshake is due.
+                Rest::Upgrade(upgrade) => {
+                    self.endpoint.upgrade(upgrade, Box::new(Refusing));
+                    self.drive();
+                    continue;
+                }
+                Rest::Closed(_) => return,
+            }
+            let (space, _) = self.endpoint.io();
+            let len = space.len().min(self.wire.len());
+            space[..len].copy_from_slice(&self.wire[..len]);
+            self.wire.drain(..len);
+            self.endpoint.filled(len);
+            self.drive();
+        }
+        if self.lost && self.rest == Rest::Read {
+            self.lost = false;
+            self.endpoint.filled(0);
+            self.drive();
+        }
+    }
+}
+
+impl Subject for Rig {
+    fn show(&mut self, octets: &[u8]) {
+        self.wire.extend_from_slice(octets);
+        self.pump();
+    }
+
+    fn lose(&mut self) {
+        self.lost = true;
+        self.pump();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.endpoint.deadline().filter(|at| *at > self.now && *at <= until) {
+            self.now = at;
+            self.drive();
+        }
+        self.now = self.now.max(until);
+        self.drive();
+        self.pump();
+    }
+
+    fn upgrade(&mut self, upgrade: Upgrade) -> Result<(), String> {
+        if self.rest != Rest::Upgrade(upgrade) {
+            return Err("U: the machine asked for no such layer".into());
+        }
+        self.endpoint.upgrade(upgrade, Box::new(Null));
+        self.drive();
+        self.pump();
+        Ok(())
+    }
+
+    fn act(&mut self, words: &str) -> Result<(), String> {
+        let mut parts = words.splitn(3, ' ');
+        let (verb, name, rest) =
+            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        match verb {
+            "shut" => self.endpoint.shut_down(),
+            "deliver" => {
+                let local = vec![Local { account: self.room.id(name)?, recipient: name.into() }];
+                let message = Spool { tail: unescape(rest)?, file: None };
+                let commit = Commit { trace: None, reverse_path: String::new(), local, remote: Vec::new(), message };
+                self.room.store.run(Job::Commit(Box::new(commit)));
+            }
+            "flag" => {
+                let (uid, flag) = rest.split_once(' ').ok_or("A: flag NAME UID FLAG")?;
+                let flags = match flag {
+                    "\\Seen" => Flags::SEEN,
+                    "\\Deleted" => Flags::DELETED,
+                    "\\Flagged" => Flags::FLAGGED,
+                    _ => return Err(format!("unknown flag {flag}")),
+                };
+                let uid: u32 = uid.parse().map_err(|_| "no UID")?;
+                let change = FlagChange { action: FlagAction::Add, flags, keywords: Vec::new(), unchanged_since: None };
+                let mailbox = self.room.inbox(name)?;
+                self.room.store.run(Job::Store { mailbox, uids: UidSet::range(uid, uid), change });
+            }
+            "remove" => {
+                let uid: u32 = rest.parse().map_err(|_| "no UID")?;
+                let mailbox = self.room.inbox(name)?;
+                self.room.store.run(Job::Remove { mailbox, uids: UidSet::range(uid, uid) });
+            }
+            _ => return Err(format!("A: {words} means nothing to a service")),
+        }
+        if self.rest == Rest::Read {
+            self.drive();
+        }
+        self.pump();
+        Ok(())
+    }
+
+    fn say(&mut self, _: &[u8]) -> Result<(), String> {
+        Err("this is no client".into())
+    }
+
+    fn output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    fn memory(&mut self) -> (usize, usize) {
+        let (space, output) = self.endpoint.io();
+        (space.len() + output.len(), 4 * 1024 * 1024)
+    }
+
+    fn closed(&self) -> Option<Close> {
+        if let Rest::Closed(close) = self.rest { Some(close) } else { None }
+    }
+}

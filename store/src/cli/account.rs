@@ -1,0 +1,173 @@
+//! `account`: who has a mailbox here.
+
+use std::io::{self, BufRead};
+
+use postkern::smtp::is_mailbox;
+use postkern_server::account::hash;
+use postkern_server::config::Config;
+use postkern_server::job::{Admin, Backend, Done, Failure, Job};
+
+use super::args::{Listed, Named, Removed};
+use super::check;
+use super::error::CliError;
+use super::files::{confirm, open, print, random};
+
+/// Octets of a password, as far as SASL's messages go with room for the name.
+const PASSWORD_MAX: usize = 1024;
+/// Characters below which a password is called short.
+const PASSWORD_SHORT: usize = 8;
+
+pub(super) fn add(args: &Named) -> Result<(), CliError> {
+    let config = check::read(&args.file.config)?;
+    let name = served(&args.name, &config)?;
+    let backend = open(&config.data)?;
+    let password = password(args.password_stdin)?;
+    match create(&*backend, &name, &password)? {
+        true => print(&format!("{name} can send and read mail now\n")),
+        false => Err(CliError::Refused(format!("{name} is there already: account passwd changes its password"))),
+    }
+}
+
+pub(super) fn list(args: &Listed) -> Result<(), CliError> {
+    let config = check::read(&args.file.config)?;
+    let names = match open(&config.data)?.run(Job::Admin(Admin::Accounts)) {
+        Done::Accounts(names) => names,
+        other => return Err(CliError::unexpected(other)),
+    };
+    if args.json {
+        let names: Vec<_> = names.iter().map(|name| serde_json::json!({ "name": name })).collect();
+        return print(&format!("{}\n", serde_json::Value::from(names)));
+    }
+    print(&names.iter().map(|name| format!("{name}\n")).collect::<String>())
+}
+
+pub(super) fn passwd(args: &Named) -> Result<(), CliError> {
+    let config = check::read(&args.file.config)?;
+    let name = args.name.to_ascii_lowercase();
+    let backend = open(&config.data)?;
+    let verifier = hash(password(args.password_stdin)?.as_bytes(), random()?);
+    match backend.run(Job::Admin(Admin::SetVerifier { name: name.clone(), verifier })) {
+        Done::Nothing => print(&format!("{name} has a new password\n")),
+        other => Err(absent(other, &name)),
+    }
+}
+
+pub(super) fn remove(args: &Removed) -> Result<(), CliError> {
+    let config = check::read(&args.file.config)?;
+    let name = args.name.to_ascii_lowercase();
+    let backend = open(&config.data)?;
+    confirm(&format!("Remove {name} with all its mail?"), args.yes)?;
+    match backend.run(Job::Admin(Admin::RemoveAccount { name: name.clone() })) {
+        Done::Nothing => print(&format!("{name} is gone, and all its mail\n")),
+        other => Err(absent(other, &name)),
+    }
+}
+
+/// Makes an account; tells whether it was not there before.
+pub(super) fn create(backend: &dyn Backend, name: &str, password: &str) -> Result<bool, CliError> {
+    let verifier = hash(password.as_bytes(), random()?);
+    match backend.run(Job::Admin(Admin::AddAccount { name: name.to_owned(), verifier })) {
+        Done::Account(_) => Ok(true),
+        Done::Failed(Failure::Exists) => Ok(false),
+        other => Err(CliError::unexpected(other)),
+    }
+}
+
+fn absent(done: Done, name: &str) -> CliError {
+    match done {
+        Done::Failed(Failure::NoSuchAccount) => {
+            CliError::Refused(format!("there is no account {name}: account list shows all"))
+        }
+        other => CliError::unexpected(other),
+    }
+}
+
+/// The address in lower case, if mail to it would end here.
+fn served(name: &str, config: &Config) -> Result<String, CliError> {
+    let domain = name.rsplit_once('@').map(|(_, domain)| domain);
+    match domain {
+        Some(domain) if is_mailbox(name) && config.is_local(domain) => Ok(name.to_ascii_lowercase()),
+        Some(domain) if is_mailbox(name) => Err(CliError::Refused(format!(
+            "{domain} is not among the domains of the configuration ({}): add it there first",
+            config.domains.join(", ")
+        ))),
+        _ => Err(CliError::Refused(format!("{name} is no address: it should look like someone@{}", first(config)))),
+    }
+}
+
+fn first(config: &Config) -> &str {
+    config.domains.first().map_or("example.org", String::as_str)
+}
+
+/// Asks twice, or reads a line.
+fn password(from_stdin: bool) -> Result<String, CliError> {
+    let password = if from_stdin { read_line(io::stdin().lock())? } else { prompt()? };
+    let refuse = |what: &str| Err(CliError::Refused(what.to_owned()));
+    if password.is_empty() {
+        return refuse("the password is empty");
+    }
+    if password.len() > PASSWORD_MAX {
+        return refuse("the password is over 1024 octets");
+    }
+    if password.contains(['\0', '\r', '\n']) {
+        return refuse("the password has a NUL or a line end in it, which no client can send");
+    }
+    if password.chars().count() < PASSWORD_SHORT {
+        eprintln!("note: that is a short password; {PASSWORD_SHORT} characters or more are harder to guess");
+    }
+    Ok(password)
+}
+
+fn prompt() -> Result<String, CliError> {
+    let ask = |prompt: &str| {
+        rpassword::prompt_password(prompt).map_err(|source| CliError::Io {
+            what: "no terminal to ask for the password at (--password-stdin reads it from standard input)".into(),
+            source,
+        })
+    };
+    let password = ask("Password: ")?;
+    match password == ask("Again: ")? {
+        true => Ok(password),
+        false => Err(CliError::Refused("these are two different passwords; nothing was done".into())),
+    }
+}
+
+/// The first line, without its end, read no further than a password may be long.
+fn read_line(from: impl BufRead) -> Result<String, CliError> {
+    let mut line = String::new();
+    from.take(PASSWORD_MAX as u64 + 2)
+        .read_line(&mut line)
+        .map_err(|source| CliError::Io { what: "standard input".into(), source })?;
+    let line = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_in_served_domains_can_be_accounts() {
+        let config = Config::new("mail.a.test", &["a.test", "b.test"], "data".into());
+        assert_eq!(served("Alice@A.test", &config).unwrap(), "alice@a.test");
+        for (name, what) in [
+            ("alice@c.test", "c.test is not among the domains of the configuration (a.test, b.test)"),
+            ("alice", "alice is no address: it should look like someone@a.test"),
+            ("al ice@a.test", "is no address"),
+            ("@a.test", "is no address"),
+        ] {
+            let error = served(name, &config).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_the_first_line() {
+        for (input, password) in
+            [("secret\n", "secret"), ("secret\r\nmore\n", "secret"), ("se cret", "se cret"), ("", ""), ("\n", "")]
+        {
+            assert_eq!(read_line(input.as_bytes()).unwrap(), password);
+        }
+        assert!(read_line("x".repeat(5000).as_bytes()).unwrap().len() > PASSWORD_MAX);
+    }
+}

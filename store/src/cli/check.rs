@@ -1,0 +1,153 @@
+//! `config check`, and what `serve` does before it starts anything: the configuration and all
+//! that it names.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::SystemTime;
+
+use postkern_server::config::{Config, Listener, RelayTls};
+use postkern_server::dns;
+
+use super::args::ConfigFile;
+use super::error::CliError;
+use super::files::print;
+use super::listen::{self, Unbound};
+use crate::runtime::ClientTls;
+use crate::tls::{self, ServerTls};
+
+/// Where the system says which name servers to ask.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// A configuration, and what it names.
+pub(super) struct Checked {
+    pub(super) config: Config,
+    pub(super) tls: Option<ServerTls>,
+    pub(super) clients: ClientTls,
+    pub(super) dns: Vec<SocketAddr>,
+    pub(super) listeners: Vec<(Listener, TcpListener)>,
+    /// Sockets that cannot be had.
+    pub(super) unbound: Vec<Unbound>,
+    /// What works, and yet is worth a thought.
+    pub(super) notes: Vec<String>,
+}
+
+/// `config check`.
+pub(super) fn run(args: &ConfigFile) -> Result<(), CliError> {
+    let checked = examine(&args.config)?;
+    let (in_use, refused): (Vec<_>, Vec<_>) = checked.unbound.iter().partition(|unbound| unbound.is_in_use());
+    if !refused.is_empty() {
+        let place = args.config.display();
+        return Err(CliError::Config(
+            refused.iter().map(|unbound| format!("{place}: {}", unbound.explain())).collect(),
+        ));
+    }
+    let mut said = summary(&args.config, &checked);
+    for unbound in in_use {
+        // The server that runs by this very file is the likeliest.
+        let _ = writeln!(said, "note: {}: {} is in use, perhaps by this server", unbound.listener, unbound.address);
+    }
+    print(&said)
+}
+
+/// Reads a configuration, for a command that needs no more of what it names.
+pub(super) fn read(file: &Path) -> Result<Config, CliError> {
+    let place = file.display();
+    let text = fs::read_to_string(file).map_err(|error| {
+        CliError::Config(vec![format!("{place}: {error}: name another with --config, or make one with init")])
+    })?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Config::parse(&text, folder).map_err(|errors| {
+        let lines = errors.iter().map(|error| match error.line {
+            Some(line) => format!("{place}:{line}: {}", error.what),
+            None => format!("{place}: {}", error.what),
+        });
+        CliError::Config(lines.collect())
+    })
+}
+
+/// Reads a configuration and all that it names. Sockets are bound, and stay so.
+pub(super) fn examine(file: &Path) -> Result<Checked, CliError> {
+    let config = read(file)?;
+    let place = file.display();
+    let (mut wrong, mut notes) = (Vec::new(), Vec::new());
+    let now = SystemTime::now();
+
+    let tls = config.tls.as_ref().and_then(|files| match ServerTls::load(files) {
+        Ok(tls) => {
+            let doubts = tls.doubts(&config.hostname, now);
+            notes.extend(doubts.iter().map(|doubt| format!("{}: {doubt}", files.certificate.display())));
+            Some(tls)
+        }
+        Err(error) => {
+            wrong.push(format!("{place}: {error}"));
+            None
+        }
+    });
+    let clients = tls::clients(config.relay.ca_file.as_deref());
+    if let Err(error) = &clients {
+        wrong.push(format!("{place}: {error}"));
+    }
+    if config.data.exists() && !config.data.is_dir() {
+        wrong.push(format!("{place}: {} is to hold the store, and is no folder", config.data.display()));
+    }
+    if config.listen.is_empty() {
+        wrong.push(format!("{place}: there is nothing to listen on: name one address at least in [listen]"));
+    }
+    notes.extend(deaf(&config));
+    let clients = match clients {
+        Ok(clients) if wrong.is_empty() => clients,
+        _ => return Err(CliError::Config(wrong)),
+    };
+    let dns = servers(&config);
+    let (listeners, unbound) = listen::bind(&config.listen);
+    Ok(Checked { config, tls, clients, dns, listeners, unbound, notes })
+}
+
+/// Listeners at which nobody can do what they are for.
+fn deaf(config: &Config) -> Option<String> {
+    let needs_login = |listener| !matches!(listener, Listener::Smtp | Listener::Lmtp);
+    let asks = config.listen.iter().any(|&(listener, _)| needs_login(listener));
+    (asks && config.tls.is_none() && !config.plaintext_login).then(|| {
+        "nobody can log in: there is no [tls], and without it passwords are not taken (plaintext_login)".to_owned()
+    })
+}
+
+/// The name servers to ask: the configuration's, or the system's.
+pub(super) fn servers(config: &Config) -> Vec<SocketAddr> {
+    if !config.dns.is_empty() {
+        return config.dns.clone();
+    }
+    let servers = fs::read_to_string(RESOLV_CONF).map(|text| dns::servers_of(&text)).unwrap_or_default();
+    // resolv.conf(5): without any it is the one on this machine.
+    if servers.is_empty() { vec![(Ipv4Addr::LOCALHOST, 53).into()] } else { servers }
+}
+
+fn summary(file: &Path, checked: &Checked) -> String {
+    let Checked { config, dns, notes, .. } = checked;
+    let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    let tls = match config.relay.tls {
+        RelayTls::None => "never",
+        RelayTls::Opportunistic => "where offered",
+        RelayTls::Required => "required",
+        RelayTls::Verified => "required, certificates verified",
+    };
+    let certificate = config.tls.as_ref().map(|files| files.certificate.display().to_string());
+    let mut text = format!("{}: good\n", file.display());
+    for (name, value) in [
+        ("hostname", config.hostname.clone()),
+        ("domains", list(config.domains.clone())),
+        ("data", config.data.display().to_string()),
+        ("listen", list(config.listen.iter().map(|(listener, at)| format!("{listener} {at}")).collect())),
+        ("certificate", list(certificate.into_iter().collect())),
+        ("dns", list(dns.iter().map(SocketAddr::to_string).collect())),
+        ("relay", format!("TLS {tls}, {} routes of its own", config.relay.routes.len())),
+    ] {
+        let _ = writeln!(text, "  {name:<12}{value}");
+    }
+    for note in notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    text
+}
