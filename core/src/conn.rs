@@ -31,6 +31,19 @@ pub trait Layer: Send {
     fn close(&mut self, wire: &mut Vec<u8>);
 }
 
+/// Hears the dialogue of a connection in plaintext, whatever layers are below: for logs,
+/// traces and tests.
+pub trait Tap: Send {
+    /// Octets that the machine took in (`by_peer`), or that it said.
+    ///
+    /// Each octet comes once. Those of one side come in order; what the peer said comes
+    /// when it is consumed, before what answers it. How they are parted means nothing.
+    /// What a machine never took in, after a close or behind STARTTLS, is not told.
+    ///
+    /// Passwords and messages are among them: keep them as secret as the mail itself.
+    fn said(&mut self, by_peer: bool, octets: &[u8]);
+}
+
 /// The layer cannot go on; what it had to tell the peer is in its output already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LayerFailed;
@@ -59,6 +72,14 @@ pub struct Conn<M> {
     spent: usize,
     broken: Option<Close>,
     layers: Option<Box<Layers>>,
+    tap: Option<Box<Tapped>>,
+}
+
+/// A tap, and how much of what the machine said it has heard.
+struct Tapped {
+    tap: Box<dyn Tap>,
+    /// Octets at the front of the output that were told.
+    told: usize,
 }
 
 /// TLS below, DEFLATE above, and what lies between them and around them.
@@ -87,7 +108,7 @@ enum Handshake {
 impl<M: Machine> Conn<M> {
     /// A connection in plaintext.
     pub fn new(machine: M) -> Self {
-        Self { machine, input: Buf::default(), out: Outbox::default(), spent: 0, broken: None, layers: None }
+        Self { machine, input: Buf::default(), out: Outbox::default(), spent: 0, broken: None, layers: None, tap: None }
     }
 
     /// A connection that begins with a layer (implicit TLS, RFC 8314 section 3). The machine
@@ -102,6 +123,12 @@ impl<M: Machine> Conn<M> {
     pub fn upgrade(&mut self, upgrade: Upgrade, layer: Box<dyn Layer>) {
         debug_assert!(self.output().is_empty(), "an upgrade before all output is sent");
         self.put(Some(upgrade), layer);
+    }
+
+    /// From now on this tap hears what is said, and the one before does not. What was said
+    /// and is not yet sent counts as said before.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(Box::new(Tapped { tap, told: self.out.unsent().len() }));
     }
 
     /// Where to read octets from the peer into.
@@ -130,7 +157,7 @@ impl<M: Machine> Conn<M> {
 
     /// What to do next. Consumes the event handed out last.
     pub fn poll(&mut self, now: Instant) -> Want {
-        self.input.consume(core::mem::take(&mut self.spent));
+        self.settle();
         loop {
             if let Some(close) = self.broken {
                 return Want::Close(close);
@@ -142,6 +169,7 @@ impl<M: Machine> Conn<M> {
                 return Want::Flush;
             }
             let want = self.machine.poll(now, self.input.unread(), self.out.back());
+            self.tell();
             self.encode(matches!(want, Want::Close(_)));
             return match want {
                 Want::Read if self.decode() => continue,
@@ -180,8 +208,16 @@ impl<M: Machine> Conn<M> {
 
     /// `len` octets of the output were sent.
     pub fn sent(&mut self, len: usize) {
+        if self.tap.is_some() {
+            self.settle();
+        }
         match &mut self.layers {
-            None => self.out.consume(len),
+            None => {
+                self.out.consume(len);
+                if let Some(tapped) = &mut self.tap {
+                    tapped.told -= len.min(tapped.told);
+                }
+            }
             Some(layers) => layers.sending.consume(len),
         }
     }
@@ -189,7 +225,11 @@ impl<M: Machine> Conn<M> {
     /// Drops all output: for a driver whose peer no longer reads. Keep polling what was
     /// received, a reply in it may say why, then [`filled`](Self::filled) with zero.
     pub fn unsendable(&mut self) {
+        self.settle();
         self.out.clear();
+        if let Some(tapped) = &mut self.tap {
+            tapped.told = 0;
+        }
         if let Some(layers) = &mut self.layers {
             layers.sending.clear();
         }
@@ -226,6 +266,31 @@ impl<M: Machine> Conn<M> {
     /// The machine, to look at.
     pub fn machine(&self) -> &M {
         &self.machine
+    }
+
+    /// Consumes the event handed out last.
+    fn settle(&mut self) {
+        let spent = core::mem::take(&mut self.spent);
+        if let Some(tapped) = &mut self.tap
+            && let Some(octets) = self.input.unread().get(..spent)
+            && spent > 0
+        {
+            tapped.tap.said(true, octets);
+        }
+        self.input.consume(spent);
+        self.tell();
+    }
+
+    /// Tells the tap what the machine has said since.
+    fn tell(&mut self) {
+        let Some(tapped) = &mut self.tap else { return };
+        let said = self.out.unsent();
+        if let Some(fresh) = said.get(tapped.told..)
+            && !fresh.is_empty()
+        {
+            tapped.tap.said(false, fresh);
+            tapped.told = said.len();
+        }
     }
 
     fn put(&mut self, upgrade: Option<Upgrade>, layer: Box<dyn Layer>) {
@@ -283,6 +348,10 @@ impl<M: Machine> Conn<M> {
         let Some(layers) = self.layers.as_deref_mut() else { return };
         if layers.encode(&mut self.out, closing).is_err() {
             self.broken = Some(Close::Violation(Violation::Layer));
+        }
+        // What the layers took over is sent by them: nothing of it is left to count.
+        if let Some(tapped) = &mut self.tap {
+            tapped.told = self.out.unsent().len();
         }
     }
 }

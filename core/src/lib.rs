@@ -22,6 +22,6 @@ pub mod sasl;
 pub mod smtp;
 
 pub use buf::Buf;
-pub use conn::{Conn, Layer, LayerFailed, OUTPUT_HIGH};
+pub use conn::{Conn, Layer, LayerFailed, OUTPUT_HIGH, Tap};
 pub use dot::Body;
 pub use machine::{Close, Frame, Instant, Machine, Upgrade, Violation, Want};

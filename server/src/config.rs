@@ -1,9 +1,25 @@
 //! One file in, checked values out. All sessions of one server share the result.
+//!
+//! The file is TOML. Its tree is walked by hand rather than handed to serde: serde stops at
+//! the first fault, and who sets a server up is better served with all of them at once, each
+//! with its line. A key that is not known is a fault.
+
+mod aliases;
+mod example;
+mod file;
+mod network;
+mod reader;
+mod values;
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+pub use aliases::EXPANSION_MAX;
+pub use example::example;
+pub use file::line_of;
+pub use network::Network;
 
 use crate::queue::Schedule;
 
@@ -137,32 +153,6 @@ pub enum RelayTls {
     Verified,
 }
 
-/// Addresses that share a prefix: `192.0.2.0/24`, `::1`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Reads `address` or `address/prefix`; none if it is not that, or has bits behind the
-    /// prefix.
-    pub fn parse(_text: &str) -> Option<Self> {
-        None
-    }
-
-    /// Whether the address is one of them.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let _ = (self.prefix, address);
-        false
-    }
-
-    /// The first address and the prefix's length.
-    pub fn parts(&self) -> (IpAddr, u8) {
-        (self.address, self.prefix)
-    }
-}
-
 /// What clients may cost: keys of `[limits]`. Times and limits that are the machines' own
 /// keep their defaults.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -227,9 +217,9 @@ impl Config {
     /// Reads a file's text; `folder` is where the file lies.
     ///
     /// # Errors
-    /// All that is wrong with it, in the order of lines.
-    pub fn parse(_text: &str, _folder: &Path) -> Result<Self, Vec<ConfigError>> {
-        Err(Vec::new())
+    /// All that is wrong with it, in the order of lines, at most a hundred.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<ConfigError>> {
+        file::parse(text, folder)
     }
 
     /// A configuration with nothing but defaults, for tests and for the server without a
@@ -259,5 +249,10 @@ impl Config {
     /// Whether mail to this domain, in any case, ends here.
     pub fn is_local(&self, domain: &str) -> bool {
         self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether this client may send mail elsewhere without a password.
+    pub fn may_relay(&self, peer: IpAddr) -> bool {
+        self.relay.networks.iter().any(|network| network.contains(peer))
     }
 }

@@ -95,6 +95,23 @@ pub struct Diagnostic {
     pub smtp: bool,
 }
 
+impl Diagnostic {
+    /// The status of a recipient that was given up for its age: delivery time expired (RFC
+    /// 3463 section 3.5, X.4.7).
+    pub const EXPIRED: &'static str = "4.4.7";
+
+    /// Our own words.
+    pub fn ours(status: &str, text: impl Into<String>) -> Self {
+        Self { status: status.into(), remote: None, text: text.into(), smtp: false }
+    }
+
+    /// Whether the recipient was given up for its age. `text` is then what the last attempt
+    /// met.
+    pub fn is_expired(&self) -> bool {
+        self.status == Self::EXPIRED
+    }
+}
+
 /// What happens to a recipient after an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Settled {
@@ -107,7 +124,88 @@ pub enum Settled {
 }
 
 /// Decides what follows from an outcome. `attempts` counts this one.
+///
+/// A recipient that is deferred once more at the age of `schedule.expire` is given up with
+/// the status [`Diagnostic::EXPIRED`] and the text of its last diagnostic (RFC 5321 section
+/// 4.5.4.1). The last attempt falls on that age, not a whole wait behind it. A clock that was
+/// set back makes a message young again, never due in the past.
 pub fn settle(outcome: &Outcome, attempts: u32, queued: Timestamp, now: Timestamp, schedule: &Schedule) -> Settled {
-    let _ = (outcome, attempts, queued, now, schedule);
-    Settled::Gone
+    let why = match outcome {
+        Outcome::Delivered => return Settled::Gone,
+        Outcome::Failed(why) => return Settled::Bounce(why.clone()),
+        Outcome::Deferred(why) => why,
+    };
+    let expiry = after(queued, schedule.expire);
+    if now >= expiry {
+        return Settled::Bounce(Diagnostic { status: Diagnostic::EXPIRED.into(), ..why.clone() });
+    }
+    let step = (attempts.max(1) - 1) as usize;
+    let wait = schedule.retry.get(step).or(schedule.retry.last()).copied().unwrap_or(schedule.expire);
+    // A second at least: a wait of none would have the queue spin.
+    let next = after(now, wait.max(Duration::from_secs(1)));
+    Settled::Again(next.min(expiry))
+}
+
+fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    Timestamp(at.0.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60;
+    const DAY: i64 = 24 * 60 * MINUTE;
+
+    fn reply(status: &str, text: &str) -> Diagnostic {
+        Diagnostic { status: status.into(), remote: Some("mx.test".into()), text: text.into(), smtp: true }
+    }
+
+    #[test]
+    fn an_attempt_ends_the_wait_or_begins_the_next() {
+        let queued = 1_000_000;
+        let deferred = Outcome::Deferred(reply("4.2.2", "452 4.2.2 full"));
+        let failed = Outcome::Failed(reply("5.1.1", "550 5.1.1 nobody"));
+        let expired = Settled::Bounce(reply("4.4.7", "452 4.2.2 full"));
+        let again = |at| Settled::Again(Timestamp(at));
+        for (outcome, attempts, age, is) in [
+            (&Outcome::Delivered, 1, 0, Settled::Gone),
+            (&Outcome::Delivered, 99, 99 * DAY, Settled::Gone),
+            (&failed, 1, 0, Settled::Bounce(reply("5.1.1", "550 5.1.1 nobody"))),
+            (&failed, 40, 6 * DAY, Settled::Bounce(reply("5.1.1", "550 5.1.1 nobody"))),
+            (&deferred, 0, 0, again(queued + 15 * MINUTE)),
+            (&deferred, 1, 0, again(queued + 15 * MINUTE)),
+            (&deferred, 2, 15 * MINUTE, again(queued + 45 * MINUTE)),
+            (&deferred, 3, DAY, again(queued + DAY + 60 * MINUTE)),
+            (&deferred, 5, DAY, again(queued + DAY + 240 * MINUTE)),
+            (&deferred, 6, DAY, again(queued + DAY + 240 * MINUTE)),
+            (&deferred, u32::MAX, DAY, again(queued + DAY + 240 * MINUTE)),
+            // The last attempt falls on the expiry.
+            (&deferred, 30, 5 * DAY - 1, again(queued + 5 * DAY)),
+            (&deferred, 30, 5 * DAY, expired.clone()),
+            (&deferred, 1, 50 * DAY, expired.clone()),
+            // The clock was set back.
+            (&deferred, 1, -DAY, again(queued - DAY + 15 * MINUTE)),
+        ] {
+            let now = Timestamp(queued + age);
+            let settled = settle(outcome, attempts, Timestamp(queued), now, &Schedule::default());
+            assert_eq!(settled, is, "{outcome:?} {attempts} {age}");
+        }
+    }
+
+    #[test]
+    fn odd_schedules_neither_spin_nor_overflow() {
+        let deferred = Outcome::Deferred(Diagnostic::ours("4.4.1", "no answer"));
+        let settled = |retry: &[u64], expire, queued, now| {
+            let schedule = Schedule {
+                retry: retry.iter().map(|&seconds| Duration::from_secs(seconds)).collect(),
+                expire: Duration::from_secs(expire),
+            };
+            settle(&deferred, 1, Timestamp(queued), Timestamp(now), &schedule)
+        };
+        assert_eq!(settled(&[0], 100, 0, 0), Settled::Again(Timestamp(1)));
+        assert_eq!(settled(&[], 100, 0, 10), Settled::Again(Timestamp(100)));
+        assert_eq!(settled(&[u64::MAX], u64::MAX, 5, 10), Settled::Again(Timestamp(i64::MAX)));
+        assert_eq!(settled(&[1], 0, 0, 0), Settled::Bounce(Diagnostic::ours("4.4.7", "no answer")));
+    }
 }

@@ -1,6 +1,14 @@
-//! Trace lines: Received and Return-Path (RFC 5321 section 4.4).
+//! Trace lines: Received and Return-Path (RFC 5321 section 4.4), and what the header of a
+//! message tells while it comes in.
+//!
+//! What a client says ends up in these lines, so all of it is made harmless here: whatever
+//! the fields of a [`Trace`] hold, the result is one header field of printable ASCII, whose
+//! comments and quotes are ours.
 
 use core::net::IpAddr;
+
+use postkern::imap::{Date, DateTime};
+use postkern::smtp;
 
 use crate::job::{QueueId, Timestamp};
 
@@ -21,14 +29,424 @@ pub struct Trace {
     pub conceal_peer: bool,
 }
 
+/// Octets of a line, its CRLF not counted, where it can be folded (RFC 5322 section 2.1.1).
+const LINE: usize = 78;
+/// Octets of a name that are kept. All else in a line is ours and short, so that none comes
+/// near 998 octets, the most there may be (RFC 5322 section 2.1.1).
+const NAME_MAX: usize = 255;
+/// In place of a client that is concealed: the FROM clause must be there (RFC 5321 section
+/// 4.4), and this name is nobody's (RFC 6761 section 6.4).
+const CONCEALED: &str = "concealed.invalid";
+
 /// The Received line, folded, with its CRLF.
 pub fn received(trace: &Trace, id: QueueId, at: Timestamp) -> Vec<u8> {
-    let _ = (trace, id, at);
-    Vec::new()
+    let mut from = vec![match trace.conceal_peer {
+        true => format!("from {CONCEALED}"),
+        false => format!("from {}", name(&trace.hello)),
+    }];
+    if let (Some(peer), false) = (trace.peer, trace.conceal_peer) {
+        from.push(format!("({})", literal(peer)));
+    }
+    let mut by = vec![format!("by {}", name(&trace.by)), format!("with {}", name(trace.with)), format!("id {}", id.0)];
+    let mut last = Vec::new();
+    match trace.recipient.as_deref().filter(|recipient| smtp::is_mailbox(recipient)) {
+        Some(recipient) => last.push(format!("for <{recipient}>;")),
+        None => by[2].push(';'),
+    }
+    last.push(date(at));
+    let mut line = String::from("Received:");
+    let mut width = line.len();
+    for (row, clauses) in [from, by, last].iter().enumerate() {
+        for (place, clause) in clauses.iter().enumerate() {
+            // Each row is a line of its own, and folded further where it is long.
+            let fold = row > 0 && place == 0 || width + 1 + clause.len() > LINE;
+            line.push_str(if fold { "\r\n\t" } else { " " });
+            width = if fold { 1 } else { width + 1 } + clause.len();
+            line.push_str(clause);
+        }
+    }
+    line.push_str("\r\n");
+    line.into_bytes()
 }
 
 /// What final delivery puts in front: Return-Path, Delivered-To (RFC 5321 section 4.4).
+///
+/// A reverse-path that is no mailbox, which no session lets in, is made harmless rather than
+/// left out: the message's own Return-Path, if it has one, must not be the first.
 pub fn delivered(reverse_path: &str, recipient: &str) -> Vec<u8> {
-    let _ = (reverse_path, recipient);
-    Vec::new()
+    format!("Return-Path: <{}>\r\nDelivered-To: {}\r\n", mailbox(reverse_path), mailbox(recipient)).into_bytes()
+}
+
+/// A date-time in UTC (RFC 5322 section 3.3), as in `Thu, 1 Jan 1970 00:00:00 +0000`. Times
+/// outside the years 1900 to 9999, which the format does not have, are moved to the nearest.
+pub fn date(at: Timestamp) -> String {
+    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    /// The first second of 1900 and the last of 9999.
+    const RANGE: (i64, i64) = (-2_208_988_800, 253_402_300_799);
+    let at = DateTime::from_unix(at.0.clamp(RANGE.0, RANGE.1)).expect("years 1900 to 9999 are within 0 to 9999");
+    let Date { year, month, day } = at.date;
+    // 1970-01-01 was a Thursday.
+    let weekday = DAYS[(at.date.days() + 4).rem_euclid(7) as usize];
+    let month = MONTHS[usize::from(month - 1) % 12];
+    let (hour, minute, second) = (at.seconds / 3600, at.seconds / 60 % 60, at.seconds % 60);
+    format!("{weekday}, {day} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
+}
+
+/// An address as a literal (RFC 5321 section 4.1.3). IPv4 stays IPv4 where the socket is of
+/// IPv6.
+pub fn literal(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("[{address}]"),
+        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    }
+}
+
+/// A host's name or literal as it was said, what could break a header replaced: only what
+/// stands in domains and literals is left, brackets only around a whole.
+pub(crate) fn name(said: &str) -> String {
+    let literal = said.starts_with('[') && said.ends_with(']') && said.len() > 2 && said.len() <= NAME_MAX;
+    let inner = if literal { &said[1..said.len() - 1] } else { said };
+    let plain = inner.chars().take(NAME_MAX).map(|character| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' => character,
+        ':' if literal => character,
+        _ => '?',
+    });
+    match (literal, inner.is_empty()) {
+        (_, true) => "unknown".into(),
+        (true, false) => format!("[{}]", plain.collect::<String>()),
+        (false, false) => plain.collect(),
+    }
+}
+
+/// A mailbox as it is if it is one, else with what could break a header replaced.
+pub(crate) fn mailbox(address: &str) -> String {
+    if smtp::is_mailbox(address) {
+        return address.into();
+    }
+    let harmless = |character: char| character.is_ascii_graphic() && !"<>()\"\\,;:".contains(character);
+    address.chars().take(NAME_MAX).map(|character| if harmless(character) { character } else { '?' }).collect()
+}
+
+/// Reads a message's header as it comes, in pieces cut anywhere, without keeping it.
+///
+/// The header ends at its empty line, or before a line that is no field (RFC 5322 section
+/// 2.2): what follows is the body, though it may look like fields. Lines end with LF, after
+/// a CR or not, for the sake of APPEND. Names are compared in any case, and may be followed
+/// by blanks (RFC 5322 section 4.5.8).
+#[derive(Clone, Debug, Default)]
+pub struct HeaderScan {
+    at: At,
+    /// The field's name so far, lower case; the longest that matters is Message-ID.
+    name: [u8; 10],
+    /// Octets of the name, more than `name` holds if it matters to nobody.
+    len: usize,
+    /// Octets seen, while the header lasts.
+    seen: u64,
+    /// Octets up to the line that is being read.
+    octets: u64,
+    received: u32,
+    fields: Fields,
+}
+
+/// Which fields a header has.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Fields {
+    /// Date.
+    pub date: bool,
+    /// Message-ID.
+    pub message_id: bool,
+    /// From.
+    pub from: bool,
+    /// Sender.
+    pub sender: bool,
+}
+
+/// Where in the header the next octet stands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum At {
+    /// At the start of the first line, which continues no field.
+    #[default]
+    First,
+    /// At the start of another line.
+    Start,
+    /// Behind a CR at the start of a line.
+    Cr,
+    /// In the name of a field.
+    Name,
+    /// In blanks between the name and its colon.
+    Blanks,
+    /// Behind the colon.
+    Text,
+    /// The empty line has come.
+    Ended,
+    /// A line has come that is no field.
+    Broken,
+}
+
+impl HeaderScan {
+    /// Takes the message's next piece. What is behind the header is not looked at.
+    pub fn feed(&mut self, mut piece: &[u8]) {
+        while let Some((&byte, rest)) = piece.split_first() {
+            match self.at {
+                At::Ended | At::Broken => return,
+                At::Text => {
+                    // Most octets of a header: to the end of the line in one step.
+                    let end = memchr::memchr(b'\n', piece);
+                    self.pass(end.map_or(piece.len(), |end| end + 1), &mut piece);
+                    if end.is_some() {
+                        self.at = At::Start;
+                        self.octets = self.seen;
+                    }
+                }
+                at => {
+                    self.seen += 1;
+                    self.at = self.step(at, byte);
+                    piece = rest;
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, len: usize, piece: &mut &[u8]) {
+        self.seen += len as u64;
+        *piece = &piece[len..];
+    }
+
+    /// What follows from one octet at or near the start of a line.
+    fn step(&mut self, at: At, byte: u8) -> At {
+        match (at, byte) {
+            (At::First | At::Start | At::Cr, b'\n') => At::Ended,
+            (At::First | At::Start, b'\r') => At::Cr,
+            (At::Start, b' ' | b'\t') => At::Text,
+            (At::First | At::Start, b'!'..=b'9' | b';'..=b'~') => {
+                self.len = 0;
+                self.push(byte);
+                At::Name
+            }
+            (At::Name, b'!'..=b'9' | b';'..=b'~') => {
+                self.push(byte);
+                At::Name
+            }
+            (At::Name | At::Blanks, b' ' | b'\t') => At::Blanks,
+            (At::Name | At::Blanks, b':') => {
+                self.field();
+                At::Text
+            }
+            _ => At::Broken,
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.name.get_mut(self.len) {
+            *place = byte.to_ascii_lowercase();
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
+    fn field(&mut self) {
+        match self.name.get(..self.len).unwrap_or_default() {
+            b"received" => self.received = self.received.saturating_add(1),
+            b"date" => self.fields.date = true,
+            b"message-id" => self.fields.message_id = true,
+            b"from" => self.fields.from = true,
+            b"sender" => self.fields.sender = true,
+            _ => {}
+        }
+    }
+
+    /// Received fields so far.
+    pub fn received(&self) -> u32 {
+        self.received
+    }
+
+    /// The fields so far.
+    pub fn fields(&self) -> Fields {
+        self.fields
+    }
+
+    /// Octets of the lines that belong to the header so far, with their CRLFs, without the
+    /// empty line. Grows no more once the header [has ended](Self::is_ended).
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Whether the header is over.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.at, At::Ended | At::Broken)
+    }
+
+    /// Whether the header was over without an empty line, at a line that is no field. If then
+    /// [`octets`](Self::octets) is 0 as well, the message has no header at all.
+    pub fn is_broken(&self) -> bool {
+        self.at == At::Broken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace() -> Trace {
+        Trace {
+            hello: "client.example".into(),
+            peer: Some("192.0.2.1".parse().unwrap()),
+            by: "mx.example".into(),
+            with: "ESMTPS",
+            recipient: None,
+            conceal_peer: false,
+        }
+    }
+
+    fn text(trace: &Trace) -> String {
+        String::from_utf8(received(trace, QueueId(77), Timestamp(1_700_000_000))).unwrap()
+    }
+
+    #[test]
+    fn received_lines() {
+        let date = "Tue, 14 Nov 2023 22:13:20 +0000\r\n";
+        assert_eq!(
+            text(&trace()),
+            format!("Received: from client.example ([192.0.2.1])\r\n\tby mx.example with ESMTPS id 77;\r\n\t{date}")
+        );
+        let one = Trace { recipient: Some("bob@mx.example".into()), peer: None, ..trace() };
+        assert_eq!(
+            text(&one),
+            format!(
+                "Received: from client.example\r\n\tby mx.example with ESMTPS id 77\r\n\tfor <bob@mx.example>; {date}"
+            )
+        );
+        let hidden = Trace { conceal_peer: true, ..trace() };
+        assert_eq!(
+            text(&hidden),
+            format!("Received: from concealed.invalid\r\n\tby mx.example with ESMTPS id 77;\r\n\t{date}")
+        );
+        let mapped = Trace { peer: Some("::ffff:192.0.2.1".parse().unwrap()), ..trace() };
+        assert_eq!(text(&mapped), text(&trace()));
+        let six = Trace { peer: Some("2001:db8::1".parse().unwrap()), hello: "[IPv6:2001:db8::1]".into(), ..trace() };
+        assert!(text(&six).starts_with("Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])\r\n"));
+    }
+
+    #[test]
+    fn nothing_that_a_client_says_breaks_a_received_line() {
+        let long = "x".repeat(2000);
+        for said in [
+            "a\r\nBcc: x@y",
+            "a\0b",
+            "a(b",
+            "a)b",
+            "\"a",
+            "a\\",
+            "a;b",
+            "a b",
+            "[a(b]",
+            "[",
+            "[]",
+            "[a",
+            "ä.example",
+            "",
+            "\r\n\r\n",
+            &long,
+            "a@b",
+            "<a@b>",
+            "\"a(b;\\\"\"@c",
+        ] {
+            let trace = Trace { hello: said.into(), by: said.into(), recipient: Some(said.into()), ..trace() };
+            let line = text(&trace);
+            let body = line.strip_prefix("Received:").unwrap().strip_suffix("\r\n").unwrap();
+            assert!(line.split("\r\n").all(|line| line.len() <= 998), "{line}");
+            assert!(body.split("\r\n").skip(1).all(|line| line.starts_with('\t')), "{line}");
+            assert!(body.replace("\r\n\t", " ").bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
+            if !said.ends_with("@c") {
+                assert_eq!(line.matches(['(', ')']).count(), 2, "{line}");
+                assert_eq!(line.matches(['"', '\\']).count(), 0, "{line}");
+                assert_eq!(line.matches(';').count(), 1, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_folded_where_they_can_be() {
+        let name = "a".repeat(60);
+        let trace = Trace {
+            hello: format!("{name}.example"),
+            by: format!("{name}.example"),
+            recipient: Some(format!("{name}@mx")),
+            ..trace()
+        };
+        let line = text(&trace);
+        assert!(line.split("\r\n").all(|line| line.len() <= LINE), "{line}");
+    }
+
+    #[test]
+    fn final_delivery_says_from_whom_and_to_whom() {
+        for (from, to, is) in [
+            ("a@b", "c@d", "Return-Path: <a@b>\r\nDelivered-To: c@d\r\n"),
+            ("", "c@d", "Return-Path: <>\r\nDelivered-To: c@d\r\n"),
+            ("\"a>b\"@c", "\"x y\"@d", "Return-Path: <\"a>b\"@c>\r\nDelivered-To: \"x y\"@d\r\n"),
+            ("a\r\nb", "c\0>d", "Return-Path: <a??b>\r\nDelivered-To: c??d\r\n"),
+        ] {
+            assert_eq!(String::from_utf8(delivered(from, to)).unwrap(), is);
+        }
+    }
+
+    #[test]
+    fn dates() {
+        for (at, is) in [
+            (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
+            (-1, "Wed, 31 Dec 1969 23:59:59 +0000"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000"),
+            (1_700_000_000, "Tue, 14 Nov 2023 22:13:20 +0000"),
+            (i64::MAX, "Fri, 31 Dec 9999 23:59:59 +0000"),
+            (i64::MIN, "Mon, 1 Jan 1900 00:00:00 +0000"),
+        ] {
+            assert_eq!(date(Timestamp(at)), is);
+        }
+    }
+
+    /// Received fields, Date, Message-ID, From, Sender, octets, ended, broken.
+    type Seen = (u32, [bool; 4], u64, bool, bool);
+
+    fn seen(scan: &HeaderScan) -> Seen {
+        let Fields { date, message_id, from, sender } = scan.fields();
+        (scan.received(), [date, message_id, from, sender], scan.octets(), scan.is_ended(), scan.is_broken())
+    }
+
+    #[test]
+    fn a_header_is_scanned_the_same_however_it_is_cut() {
+        const NO: [bool; 4] = [false; 4];
+        let cases: [(&str, Seen); 17] = [
+            ("", (0, NO, 0, false, false)),
+            ("\r\nReceived: x\r\n", (0, NO, 0, true, false)),
+            ("\nDate: x\n", (0, NO, 0, true, false)),
+            ("Received: a\r\nRECEIVED: b\r\n\r\nReceived: c\r\n", (2, NO, 26, true, false)),
+            ("Date: x\r\nFrom: y\r\nSender: z\r\nMessage-Id: <q>\r\n\r\n", (0, [true; 4], 46, true, false)),
+            ("Date : x\r\nfrom\t \t:y\r\n\r\n", (0, [true, false, true, false], 21, true, false)),
+            ("X: a\r\n Date: b\r\n\tFrom: c\r\n\r\n", (0, NO, 26, true, false)),
+            ("X: a\r\n \r\nDate: b\r\n\r\n", (0, [true, false, false, false], 18, true, false)),
+            ("Received: a\nReceived: b\n\nReceived: c\n", (2, NO, 24, true, false)),
+            ("Receivedd: a\r\nReceive: b\r\nX-Received: c\r\n\r\n", (0, NO, 41, true, false)),
+            ("Message-Ids: a\r\nDat: b\r\n\r\n", (0, NO, 24, true, false)),
+            ("Date: x\r\nHello there\r\nFrom: y\r\n", (0, [true, false, false, false], 9, true, true)),
+            ("Hello\r\nDate: x\r\n", (0, NO, 0, true, true)),
+            (" Date: x\r\nDate: y\r\n", (0, NO, 0, true, true)),
+            (": x\r\nDate: y\r\n", (0, NO, 0, true, true)),
+            ("X: a\r\n\rDate: y\r\n", (0, NO, 6, true, true)),
+            ("Received: a\r\nDate: unended", (1, [true, false, false, false], 13, false, false)),
+        ];
+        for (text, is) in cases {
+            let mut whole = HeaderScan::default();
+            whole.feed(text.as_bytes());
+            assert_eq!(seen(&whole), is, "{text:?}");
+            let mut octets = HeaderScan::default();
+            text.as_bytes().chunks(1).for_each(|octet| octets.feed(octet));
+            assert_eq!(seen(&octets), is, "{text:?} octet by octet");
+            for cut in 0..=text.len() {
+                let mut scan = HeaderScan::default();
+                scan.feed(&text.as_bytes()[..cut]);
+                scan.feed(&text.as_bytes()[cut..]);
+                assert_eq!(seen(&scan), is, "{text:?} cut at {cut}");
+            }
+        }
+    }
 }

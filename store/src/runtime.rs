@@ -5,8 +5,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use postkern::deflate::Deflate;
+use postkern::tls::Tls;
+use postkern::{Layer, Upgrade};
 use postkern_server::config::{Config, Listener};
 use postkern_server::job::Backend;
+use rustls::pki_types::ServerName;
 
 /// All that a server needs to run.
 pub struct Setup {
@@ -51,3 +55,47 @@ pub trait Runtime: Sync {
 
 /// How long a stop may take.
 pub const GRACE: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Which side of a connection we are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// A client came.
+    Server(Listener),
+    /// We went to another server.
+    Client {
+        /// Its name, for SNI and certificates.
+        host: String,
+        /// Where it is.
+        address: SocketAddr,
+        /// Whether its certificate must be of that name and trusted.
+        verify: bool,
+    },
+}
+
+impl Setup {
+    /// A layer for this side of a connection.
+    ///
+    /// # Errors
+    /// There is no certificate of ours, or none can be of the host's name: why, in words for
+    /// the log.
+    pub fn layer(&self, side: &Side, upgrade: Upgrade) -> Result<Box<dyn Layer>, String> {
+        if upgrade == Upgrade::Deflate {
+            return Ok(Box::new(Deflate::default()));
+        }
+        let tls = match side {
+            Side::Server(_) => Tls::server(Arc::clone(self.tls.as_ref().ok_or("no certificate is configured")?)),
+            Side::Client { host, address, verify } => {
+                let config = if *verify { &self.clients.verified } else { &self.clients.any };
+                let name = match ServerName::try_from(host.clone()) {
+                    Ok(name) => name,
+                    Err(_) if *verify => return Err(format!("no certificate can be of the name {host:?}")),
+                    // Any certificate will do, and an address is not sent as a name (RFC 6066
+                    // section 3).
+                    Err(_) => address.ip().into(),
+                };
+                Tls::client(Arc::clone(config), name)
+            }
+        };
+        Ok(Box::new(tls.map_err(|error| error.to_string())?))
+    }
+}

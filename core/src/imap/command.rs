@@ -32,6 +32,25 @@ impl Tag {
         Some(Self { len: tag.len() as u8, bytes })
     }
 
+    /// The tag of our own command of this number: `A1`.
+    pub(super) fn numbered(number: u32) -> Self {
+        let mut tag = Self { len: 1, bytes: [0; Self::MAX] };
+        tag.bytes[0] = b'A';
+        let digits = 1 + number.checked_ilog10().unwrap_or(0) as usize;
+        let mut rest = number;
+        for byte in tag.bytes[1..=digits].iter_mut().rev() {
+            *byte = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        tag.len += digits as u8;
+        tag
+    }
+
+    /// The number in such a tag.
+    pub(super) fn number(tag: &[u8]) -> Option<u32> {
+        crate::text::number(tag.strip_prefix(b"A")?)
+    }
+
     /// The tag, as sent.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len.into()]
@@ -193,9 +212,15 @@ pub struct StatusItems {
 pub struct Words<'i>(&'i [u8]);
 
 impl<'i> Words<'i> {
+    /// What a server names: any words but spaces and controls.
+    pub(super) fn said(words: &'i [u8]) -> Self {
+        Self(words.trim_ascii())
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &'i str> + use<'i> {
-        self.0.split(|&byte| byte == b' ').filter_map(|word| core::str::from_utf8(word).ok())
+        let words = self.0.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        words.filter_map(|word| core::str::from_utf8(word).ok())
     }
 }
 

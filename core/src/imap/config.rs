@@ -1,4 +1,4 @@
-//! What an IMAP server offers, and what a client may cost it.
+//! What an IMAP server offers, and what one side may cost the other.
 
 use core::time::Duration;
 
@@ -56,4 +56,35 @@ pub struct ServerConfig {
     pub login_in_clear: bool,
     /// What a client may cost.
     pub limits: Limits,
+}
+
+/// What a server may cost, and how far we go ahead of it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ClientLimits {
+    /// Octets of a response with its literals, streamed ones excepted. A longer one ends the
+    /// connection.
+    pub response: usize,
+    /// Octets of a literal that stands among its response; a longer one is streamed where it
+    /// is a message's text.
+    pub literal: u32,
+    /// Octets of a command with its literals, APPEND's message excepted.
+    pub command: usize,
+    /// Commands unanswered at a time.
+    pub outstanding: usize,
+    /// Silence while anything is awaited. RFC 3501 names none for clients: five minutes, as
+    /// RFC 5321 section 4.5.3.2 has for most of SMTP.
+    pub wait: Duration,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            response: 4 * 1024 * 1024,
+            literal: 4096,
+            command: 64 * 1024,
+            outstanding: 64,
+            wait: Duration::from_secs(300),
+        }
+    }
 }

@@ -19,8 +19,8 @@ pub struct Astring<'i> {
 impl<'i> Astring<'i> {
     /// The octets meant; copied only where a quoted string holds a backslash.
     pub fn bytes(&self) -> Cow<'i, [u8]> {
-        if !self.escaped {
-            return Cow::Borrowed(self.raw);
+        if let Some(plain) = self.plain() {
+            return Cow::Borrowed(plain);
         }
         let mut escape = false;
         let plain = |&byte: &u8| {
@@ -28,6 +28,20 @@ impl<'i> Astring<'i> {
             !escape
         };
         Cow::Owned(self.raw.iter().copied().filter(plain).collect())
+    }
+
+    /// The octets meant, where they stand as they are meant: always, but in a quoted string
+    /// that holds a backslash.
+    pub fn plain(&self) -> Option<&'i [u8]> {
+        (!self.escaped).then_some(self.raw)
+    }
+
+    /// Whether these octets are meant, in any case of letters; copies nothing.
+    pub fn is(&self, octets: &[u8]) -> bool {
+        match self.plain() {
+            Some(plain) => plain.eq_ignore_ascii_case(octets),
+            None => self.bytes().eq_ignore_ascii_case(octets),
+        }
     }
 
     /// The text meant; none if it is not UTF-8 or holds a control octet, which no name and
@@ -38,6 +52,13 @@ impl<'i> Astring<'i> {
             Cow::Owned(bytes) => Cow::Owned(alloc::string::String::from_utf8(bytes).ok()?),
         };
         (!text.bytes().any(|byte| byte.is_ascii_control())).then_some(text)
+    }
+}
+
+impl<'i> From<&'i str> for Astring<'i> {
+    /// The text itself, whatever it holds; how it is written is seen to when it is.
+    fn from(text: &'i str) -> Self {
+        Self { raw: text.as_bytes(), escaped: false }
     }
 }
 
@@ -145,7 +166,54 @@ impl<'i> Cursor<'i> {
     pub(super) fn nstring(&mut self) -> Option<Option<Astring<'i>>> {
         match self.peek()? {
             b'"' | b'{' => self.string().map(Some),
-            _ => self.word(b"NIL").then_some(None),
+            _ => self.nil().map(|()| None),
+        }
+    }
+
+    /// A string as a server says it: a literal may hold NUL, as stored messages do.
+    pub(super) fn said_string(&mut self) -> Option<Astring<'i>> {
+        match self.peek()? {
+            b'"' => self.quoted(),
+            b'{' => self.octets(),
+            _ => None,
+        }
+    }
+
+    /// Such a string, or NIL.
+    pub(super) fn said_nstring(&mut self) -> Option<Option<Astring<'i>>> {
+        match self.peek()? {
+            b'"' => self.quoted().map(Some),
+            b'{' => self.octets().map(Some),
+            _ => self.nil().map(|()| None),
+        }
+    }
+
+    /// Takes NIL. What follows it is for the caller's grammar to see.
+    pub(super) fn nil(&mut self) -> Option<()> {
+        self.0 = crate::text::strip_prefix(self.0, b"NIL")?;
+        Some(())
+    }
+
+    /// Any value, as it was written: a string, a list with all that is in it, or whatever
+    /// stands up to a space. Without recursion, so that depth costs nothing.
+    pub(super) fn value(&mut self) -> Option<&'i [u8]> {
+        let start = self.0;
+        let mut depth = 0_usize;
+        loop {
+            match self.peek()? {
+                b'(' => (self.0, depth) = (&self.0[1..], depth + 1),
+                b')' => (self.0, depth) = (&self.0[1..], depth.checked_sub(1)?),
+                b' ' if depth > 0 => self.0 = &self.0[1..],
+                b'"' | b'{' => {
+                    self.said_string()?;
+                }
+                _ => {
+                    self.run(|byte| !matches!(byte, b' ' | b'(' | b')' | b'"' | b'{' | b'\r' | b'\n'))?;
+                }
+            }
+            if depth == 0 {
+                return Some(&start[..start.len() - self.0.len()]);
+            }
         }
     }
 
@@ -168,13 +236,18 @@ impl<'i> Cursor<'i> {
     }
 
     fn literal(&mut self) -> Option<Astring<'i>> {
+        let literal = self.octets()?;
+        memchr::memchr(0, literal.raw).is_none().then_some(literal)
+    }
+
+    /// A literal of any octets.
+    fn octets(&mut self) -> Option<Astring<'i>> {
         let rest = self.0.strip_prefix(b"{")?;
         let close = memchr::memchr(b'}', rest)?;
         let digits = &rest[..close];
         let octets = number(digits.strip_suffix(b"+").unwrap_or(digits))? as usize;
         let body = rest[close + 1..].strip_prefix(b"\r\n")?;
         let raw = body.get(..octets)?;
-        memchr::memchr(0, raw).is_none().then_some(())?;
         self.0 = &body[octets..];
         Some(Astring { raw, escaped: false })
     }

@@ -68,6 +68,16 @@ impl Date {
         Self::new(u16::try_from(year).ok()?, month as u8, day as u8)
     }
 
+    /// Appends `1-Feb-1994`.
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        put_number(self.day.into(), out);
+        out.push(b'-');
+        out.extend_from_slice(MONTHS[usize::from(self.month - 1) % 12]);
+        out.push(b'-');
+        let year = self.year;
+        out.extend([year / 1000, year / 100 % 10, year / 10 % 10, year % 10].map(|digit| b'0' + digit as u8));
+    }
+
     /// `1-Feb-1994`, in quotes or not.
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
         let quoted = cursor.eat(b'"');
@@ -102,23 +112,24 @@ impl DateTime {
         Some(Self { date, seconds: seconds.rem_euclid(86_400) as u32, zone: 0 })
     }
 
+    /// Checks one that stands alone: `"17-Jul-1996 02:44:25 -0700"`, with its quotes.
+    pub fn parse(date: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor(date);
+        let date = Self::read(&mut cursor)?;
+        cursor.end().map(|()| date)
+    }
+
     /// Appends `"17-Jul-1996 02:44:25 -0700"`, with its quotes.
     pub fn write(self, out: &mut Vec<u8>) {
         let two = |number: u32, out: &mut Vec<u8>| {
             out.push(b'0' + (number / 10 % 10) as u8);
             out.push(b'0' + (number % 10) as u8);
         };
-        let Date { year, month, day } = self.date;
         out.push(b'"');
-        if day < 10 {
+        if self.date.day < 10 {
             out.push(b' ');
         }
-        put_number(day.into(), out);
-        out.push(b'-');
-        out.extend_from_slice(MONTHS[usize::from(month - 1) % 12]);
-        out.push(b'-');
-        two(u32::from(year) / 100, out);
-        two(u32::from(year) % 100, out);
+        self.date.write(out);
         for (number, before) in [(self.seconds / 3600, b' '), (self.seconds / 60 % 60, b':'), (self.seconds % 60, b':')]
         {
             out.push(before);

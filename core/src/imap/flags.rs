@@ -54,7 +54,7 @@ impl<'i> Flags<'i> {
     pub(super) fn read(cursor: &mut Cursor<'i>) -> Self {
         let start = cursor.0;
         let mut ahead = *cursor;
-        while flag(&mut ahead).is_some() {
+        while skip(&mut ahead).is_some() {
             *cursor = ahead;
             if !ahead.eat(b' ') {
                 break;
@@ -67,6 +67,15 @@ impl<'i> Flags<'i> {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Passes over a flag that [`flag`] reads later.
+fn skip(cursor: &mut Cursor<'_>) -> Option<()> {
+    let backslash = cursor.eat(b'\\');
+    if backslash && cursor.eat(b'*') {
+        return Some(());
+    }
+    cursor.atom().map(|_| ())
 }
 
 fn flag<'i>(cursor: &mut Cursor<'i>) -> Option<Flag<'i>> {

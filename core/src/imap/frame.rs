@@ -26,11 +26,15 @@ pub(super) enum Found {
 impl Scan {
     pub(super) fn poll(&mut self, input: &[u8]) -> Option<Found> {
         let from = self.settled.max(self.scanned);
-        let Some(at) = memchr::memchr(b'\n', input.get(from..)?) else {
+        // Only CRLF ends a line: behind a bare LF no command and no response begins.
+        let end = memchr::memchr_iter(b'\n', input.get(from..)?)
+            .map(|at| from + at)
+            .find(|&at| at > self.settled && input[at - 1] == b'\r');
+        let Some(end) = end else {
             self.scanned = input.len();
             return None;
         };
-        let head = from + at + 1;
+        let head = end + 1;
         self.scanned = head;
         match announcement(&input[self.settled..head]) {
             None => {
@@ -101,5 +105,10 @@ mod tests {
         scan.inline(9, 5);
         assert_eq!(scan.poll(&input[..12]), None);
         assert_eq!(scan.poll(input), Some(Found::Whole { len: 17 }));
+        // The LF behind a literal that ends in CR ends nothing.
+        let mut scan = Scan::default();
+        scan.inline(0, 1);
+        assert_eq!(scan.poll(b"\r\na\nb\r"), None);
+        assert_eq!(scan.poll(b"\r\na\nb\r\n"), Some(Found::Whole { len: 7 }));
     }
 }

@@ -97,12 +97,59 @@ pub enum SearchKey<'i> {
     Sequence(SequenceSet<'i>),
 }
 
+impl SearchKey<'_> {
+    /// Its name, as it is written.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::All => "ALL",
+            Self::Answered => "ANSWERED",
+            Self::Deleted => "DELETED",
+            Self::Draft => "DRAFT",
+            Self::Flagged => "FLAGGED",
+            Self::New => "NEW",
+            Self::Old => "OLD",
+            Self::Recent => "RECENT",
+            Self::Seen => "SEEN",
+            Self::Unanswered => "UNANSWERED",
+            Self::Undeleted => "UNDELETED",
+            Self::Undraft => "UNDRAFT",
+            Self::Unflagged => "UNFLAGGED",
+            Self::Unseen => "UNSEEN",
+            Self::Keyword(_) => "KEYWORD",
+            Self::Unkeyword(_) => "UNKEYWORD",
+            Self::Bcc(_) => "BCC",
+            Self::Body(_) => "BODY",
+            Self::Cc(_) => "CC",
+            Self::From(_) => "FROM",
+            Self::Subject(_) => "SUBJECT",
+            Self::Text(_) => "TEXT",
+            Self::To(_) => "TO",
+            Self::Header(..) => "HEADER",
+            Self::Before(_) => "BEFORE",
+            Self::On(_) => "ON",
+            Self::Since(_) => "SINCE",
+            Self::SentBefore(_) => "SENTBEFORE",
+            Self::SentOn(_) => "SENTON",
+            Self::SentSince(_) => "SENTSINCE",
+            Self::Larger(_) => "LARGER",
+            Self::Smaller(_) => "SMALLER",
+            Self::Uid(_) => "UID",
+            Self::Sequence(_) => "",
+        }
+    }
+}
+
 /// Keys nested in one another, the most.
 pub const SEARCH_DEPTH: usize = 64;
 /// Keys of one SEARCH, the most.
 pub const SEARCH_KEYS: usize = 10_000;
 
 impl<'i> SearchKeys<'i> {
+    /// Checks keys as they stand behind SEARCH and its charset.
+    pub fn parse(keys: &'i [u8]) -> Option<Self> {
+        Self::read(&mut Cursor(keys))
+    }
+
     /// Each step, in the order of writing.
     pub fn iter(&self) -> impl Iterator<Item = SearchToken<'i>> + use<'i> {
         let mut cursor = Cursor(self.0);
@@ -128,6 +175,13 @@ impl<'i> SearchKeys<'i> {
         }
         None
     }
+}
+
+/// Whether these steps, in this order, are keys that a SEARCH may have.
+pub(super) fn are_whole(tokens: &[SearchToken<'_>]) -> bool {
+    let mut open = Nesting::default();
+    let fits = tokens.len() <= SEARCH_KEYS && !tokens.is_empty();
+    fits && tokens.iter().all(|token| open.take(*token).is_some()) && open.is_closed()
 }
 
 /// What is still open: for each level, the keys it lacks; `LIST` for parentheses, which take

@@ -18,8 +18,10 @@
 
 mod client;
 mod command;
+mod request;
 mod server;
 
-pub use client::{Capabilities, Client, Notice, Request, SendError, Verb, drop_listing};
+pub use client::{Capabilities, Client, Notice, drop_listing};
 pub use command::Command;
+pub use request::{Request, SendError, Verb};
 pub use server::{Event, Limits, Server, ServerConfig, Ticket};

@@ -397,15 +397,16 @@ impl Machine for Server {
         let bytes = frame.of(input);
         match frame.kind {
             Kind::Open => Event::Connect { ticket: self.ticket(Answer::Greeting) },
-            Kind::Excess => {
+            Kind::Excess | Kind::ExcessEnd => {
                 self.excess = self.excess.saturating_add(bytes.len());
                 if self.excess > self.config.limits.excess {
                     line("-ERR", "line far too long", out);
                     self.state = State::Closed(Close::Violation(Violation::TooLong));
+                    return Event::Dropped(bytes.len());
                 }
-                Event::Dropped(bytes.len())
-            }
-            Kind::ExcessEnd => {
+                if frame.kind == Kind::Excess {
+                    return Event::Dropped(bytes.len());
+                }
                 if self.state == State::AuthResponse {
                     self.state = State::Authorization { user: false };
                 }

@@ -59,6 +59,8 @@ pub struct Server {
     authenticated: bool,
     /// A transaction is open.
     mail: bool,
+    /// The greeting was no 220: only QUIT is carried out.
+    refusing: bool,
     /// Say 421 as soon as nothing is owed.
     stopping: bool,
 }
@@ -95,6 +97,7 @@ impl Server {
             secure,
             authenticated: false,
             mail: false,
+            refusing: false,
             stopping: false,
         }
     }
@@ -184,9 +187,9 @@ impl Server {
         self.owed = false;
         self.patience.reset();
         match verb {
-            Verb::Connect if positive => self.state = State::Commands,
             // RFC 5321 section 3.1: after 554 the client may only say QUIT.
-            Verb::Connect | Verb::Quit => self.state = State::Closed(Close::Done),
+            Verb::Connect => (self.state, self.refusing) = (State::Commands, !positive),
+            Verb::Quit => self.state = State::Closed(Close::Done),
             Verb::Helo | Verb::Ehlo if positive => {
                 self.hello = if verb == Verb::Ehlo { Hello::Ehlo } else { Hello::Helo };
                 self.clear();
@@ -241,7 +244,11 @@ impl Server {
         let Some(line) = strict(line) else {
             return self.refuse(&BAD_LINE, out);
         };
-        let line = match command::parse(line) {
+        let parsed = command::parse(line);
+        if self.refusing && !matches!(parsed, Ok((Line::Quit, _))) {
+            return self.refuse(&SEQUENCE, out);
+        }
+        let line = match parsed {
             Ok((line, loose)) => {
                 self.note(loose);
                 line
@@ -346,6 +353,21 @@ impl Server {
         Event::Rejected { code: refused.code }
     }
 
+    /// Octets of a line that is too long. The line is answered once, at its end.
+    fn too_long<'i>(&mut self, kind: Kind, octets: usize, out: &mut Vec<u8>) -> Event<'i> {
+        const FAR: Reply<'static> = Reply::new(421, Enhanced(4, 7, 0), "line far too long");
+        self.excess = self.excess.saturating_add(octets);
+        if self.excess > self.config.limits.excess {
+            let _ = self.last_words(&FAR, Close::Violation(Violation::TooLong), out);
+            return Event::Dropped(octets);
+        }
+        if kind == Kind::Excess {
+            return Event::Dropped(octets);
+        }
+        self.state = State::Commands;
+        self.refuse(&Reply::new(500, Enhanced(5, 5, 6), "line too long"), out)
+    }
+
     fn note(&mut self, loose: Loose) {
         self.tolerated.space_after_colon |= loose.space_after_colon;
         self.tolerated.trailing_space |= loose.trailing_space;
@@ -413,21 +435,7 @@ impl Machine for Server {
                 Event::Chunk(bytes)
             }
             (Kind::End, _) => self.message(out),
-            (Kind::Excess, _) => {
-                self.excess = self.excess.saturating_add(bytes.len());
-                if self.excess > self.config.limits.excess {
-                    let _ = self.last_words(
-                        &Reply::new(421, Enhanced(4, 7, 0), "line far too long"),
-                        Close::Violation(Violation::TooLong),
-                        out,
-                    );
-                }
-                Event::Dropped(bytes.len())
-            }
-            (Kind::ExcessEnd, _) => {
-                self.state = State::Commands;
-                self.refuse(&Reply::new(500, Enhanced(5, 5, 6), "line too long"), out)
-            }
+            (Kind::Excess | Kind::ExcessEnd, _) => self.too_long(frame.kind, bytes.len(), out),
             (Kind::Line, State::AuthResponse) => self.response(bytes, out),
             (Kind::Line | Kind::Head, _) => self.command(bytes, out),
         }

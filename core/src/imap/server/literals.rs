@@ -28,7 +28,7 @@ impl Server {
             if end.saturating_sub(start) > self.side(limits.line) || end > self.side(limits.command) {
                 self.literals = 0;
                 self.scan.cut();
-                return Some(self.long_line(found.map(|_| end), input));
+                return Some(self.long_line(found.map(|_| end), start, input));
             }
             match found? {
                 Found::Whole { len } => {
@@ -64,20 +64,22 @@ impl Server {
     }
 
     /// Throws away a line that is too long as it comes, but for the octets at its end that
-    /// may announce a literal. `end` is where it ends, if it does.
-    pub(super) fn long_line(&mut self, end: Option<usize>, input: &[u8]) -> Frame {
+    /// may announce a literal. `end` is where it ends, if it does; `start` is where it
+    /// begins, behind the command's literals: nothing of those is kept, lest it be read.
+    pub(super) fn long_line(&mut self, end: Option<usize>, start: usize, input: &[u8]) -> Frame {
         match end {
             Some(end) => Frame::new(Kind::ExcessEnd, end),
             None => {
                 self.state = State::LongLine { tag: self.tag_of(input) };
-                Frame::new(Kind::Excess, input.len() - ANNOUNCEMENT_MAX)
+                Frame::new(Kind::Excess, input.len().saturating_sub(ANNOUNCEMENT_MAX).max(start))
             }
         }
     }
 
     pub(super) fn poll_long_line(&mut self, input: &[u8]) -> Option<Frame> {
-        let end = memchr::memchr(b'\n', input).map(|at| at + 1);
-        (end.is_some() || input.len() > ANNOUNCEMENT_MAX).then(|| self.long_line(end, input))
+        // The octets kept may be looked at twice: they are few.
+        let end = memchr::memmem::find(input, b"\r\n").map(|at| at + 2);
+        (end.is_some() || input.len() > ANNOUNCEMENT_MAX).then(|| self.long_line(end, 0, input))
     }
 
     /// The tag of the command that is being received: of the exchange under way, or at the
@@ -90,8 +92,21 @@ impl Server {
         }
     }
 
+    /// Octets of a line that is too long. Far too many end the connection.
+    pub(super) fn long_line_goes_on<'i>(&mut self, octets: usize, out: &mut Vec<u8>) -> Event<'i> {
+        self.excess = self.excess.saturating_add(octets);
+        if self.excess > self.config.limits.excess {
+            self.last_words("line far too long", Close::Violation(Violation::TooLong), out);
+        }
+        Event::Dropped(octets)
+    }
+
     /// The end of a line that is too long: one answer.
     pub(super) fn long_line_ended<'i>(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Event<'i> {
+        let dropped = self.long_line_goes_on(bytes.len(), out);
+        if matches!(self.state, State::Closed(_)) {
+            return dropped;
+        }
         let tag = self.tag_of(bytes);
         self.state = match announcement(bytes) {
             Some((octets, false)) => State::Skip { left: octets },

@@ -1,0 +1,91 @@
+//! The configuration that `postkern init` writes.
+
+/// A configuration with comments, for a server of this name that receives mail for this
+/// domain. It listens on the standard ports, on IPv4: a host without IPv6 could not start
+/// with more. `data`, `certificate.pem` and `key.pem` lie beside the file. Parses, if both
+/// names are domain names.
+pub fn example(hostname: &str, domain: &str) -> String {
+    format!(
+        r#"# Postkern's configuration. Lines that begin with # are comments; those that show
+# a key show its default, or an example. Paths are relative to this file's folder.
+# Check the file after a change:   postkern config check
+
+# Our name, as other servers know it. It should resolve to this host's address, and the
+# address back to the name.
+hostname = "{hostname}"
+
+# The folder that holds all mail and the queue.
+data = "data"
+
+# Domains whose mail ends here.
+domains = ["{domain}"]
+
+# Addresses of ours that stand for others, here or elsewhere: one, or a list. An address in
+# its own list keeps a copy.
+[aliases]
+# "postmaster@{domain}" = "you@{domain}"
+# "team@{domain}" = ["ann@{domain}", "bob@elsewhere.example"]
+
+# Where to listen. For IPv6 as well, add addresses such as "[::]:25"; a host where that
+# takes IPv4 along (Linux's default) then needs "[::]:25" alone.
+[listen]
+# Mail from other servers.
+smtp = ["0.0.0.0:25"]
+# Mail from our users' programs: with STARTTLS, and over TLS from the start.
+submission = ["0.0.0.0:587"]
+submissions = ["0.0.0.0:465"]
+# Reading mail: with STARTTLS, and over TLS from the start.
+pop3 = ["0.0.0.0:110"]
+pop3s = ["0.0.0.0:995"]
+imap = ["0.0.0.0:143"]
+imaps = ["0.0.0.0:993"]
+# Mail from another server on this host (LMTP); it has no passwords, so keep it local.
+# lmtp = ["127.0.0.1:24"]
+
+# The server's certificate, with its chain, and its private key (PEM).
+[tls]
+certificate = "certificate.pem"
+key = "key.pem"
+
+[auth]
+# Take passwords over connections without TLS, where anyone on the way can read them.
+# plaintext = false
+
+[dns]
+# Name servers; without any, those of /etc/resolv.conf.
+# servers = ["192.0.2.53", "[2001:db8::53]:53"]
+
+# How mail goes elsewhere.
+[relay]
+# The port of other servers.
+# port = 25
+# Who may send mail elsewhere without a password: addresses and networks.
+# networks = ["192.0.2.0/24", "::1"]
+# Waits between attempts, the last repeating, and the age at which a message goes back.
+# retry = ["15m", "30m", "1h", "2h", "4h"]
+# expire = "5d"
+# TLS towards other servers: "none", "opportunistic" (where it is offered), "required"
+# (whatever the certificate says), "verified".
+# tls = "opportunistic"
+# Certificates to trust besides the system's (PEM).
+# ca_file = "ca.pem"
+# Routes that replace the MX records of a domain, or of all ("*").
+# [[relay.route]]
+# domain = "*"
+# host = "relay.example.net"
+# port = 25
+
+# What clients may cost.
+[limits]
+# message = "50MiB"
+# recipients = 1000
+# connections = 10000
+# connections_per_address = 50
+# connections_per_network = 500    # a /24 of IPv4, a /64 of IPv6
+# received = 100                   # Received lines past which a message is in a loop
+# login_failures = 5
+# login_delay = "2s"
+# relays = 20                      # messages on their way out at a time
+"#
+    )
+}

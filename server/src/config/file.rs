@@ -1,0 +1,360 @@
+//! The file's keys, one after the other, and what must hold between them.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::reader::{Reader, Section, line, number, string};
+use super::values::{self, Read};
+use super::{
+    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
+};
+use crate::account::normalize;
+
+/// Octets that a message may have at least (RFC 5321 section 4.5.3.1.7), and at most:
+/// RFC822.SIZE of IMAP4rev1 is a number below 2^32 (RFC 3501 section 9).
+const MESSAGE: core::ops::RangeInclusive<u64> = 64 * 1024..=u32::MAX as u64;
+/// A wrong password's answer is held back no longer than clients wait for one.
+const LOGIN_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// As [`Config::parse`].
+pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError>> {
+    let (mut reader, tree) = Reader::new(text);
+    let file = Section { name: "", table: tree.get_ref() };
+    reader.known(file, &["hostname", "data", "domains", "aliases", "listen", "tls", "auth", "dns", "relay", "limits"]);
+    let hostname = reader.value(file, "hostname", |value| values::domain(string(value)?));
+    let data = reader.value(file, "data", |value| file_path(value, folder));
+    for (key, example) in [
+        ("hostname", "hostname = \"mail.example.org\""),
+        ("data", "data = \"/var/lib/postkern\""),
+        ("domains", "domains = [\"example.org\"]"),
+    ] {
+        if !file.table.contains_key(key) {
+            reader.blame_file(format!("{key} is missing: write {example} above all sections"));
+        }
+    }
+    let mut config = Config::new(&hostname.unwrap_or_default(), &[], data.unwrap_or_default());
+    domains(&mut reader, file, &mut config);
+    if let Some(section) = reader.section(file.table, "aliases") {
+        read_aliases(&mut reader, section, &mut config);
+    }
+    if let Some(section) = reader.section(file.table, "tls") {
+        reader.known(section, &["certificate", "key"]);
+        config.tls = certificate(&mut reader, section, file.table, folder);
+    }
+    if let Some(section) = reader.section(file.table, "auth") {
+        reader.known(section, &["plaintext"]);
+        let plaintext =
+            reader.value(section, "plaintext", |value| value.as_bool().ok_or_else(|| "must be true or false".into()));
+        config.plaintext_login = plaintext.unwrap_or_default();
+    }
+    if let Some(section) = reader.section(file.table, "dns") {
+        reader.known(section, &["servers"]);
+        let servers = reader.list(section, "servers", |value| values::server(string(value)?, 53));
+        config.dns = servers.unwrap_or_default().into_iter().map(|(_, server)| server).collect();
+    }
+    if let Some(section) = reader.section(file.table, "listen") {
+        listen(&mut reader, section, file.table, &mut config);
+    }
+    if let Some(section) = reader.section(file.table, "relay") {
+        relay(&mut reader, section, folder, &mut config);
+    }
+    if let Some(section) = reader.section(file.table, "limits") {
+        limits(&mut reader, section, &mut config.limits);
+    }
+    let errors = reader.finish();
+    if errors.is_empty() { Ok(config) } else { Err(errors) }
+}
+
+/// The line of a key in a file, from 1, for those who find out later that its value is wrong:
+/// as in `data` or `tls.certificate`.
+pub fn line_of(text: &str, key: &str) -> Option<usize> {
+    let (tree, _) = DeTable::parse_recoverable(text);
+    let mut table = tree.get_ref();
+    let mut parts = key.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let (name, node) = table.get_key_value(part)?;
+        if parts.peek().is_none() {
+            return Some(line(text, name.span().start));
+        }
+        table = node.get_ref().as_table()?;
+    }
+    None
+}
+
+fn domains<'t>(reader: &mut Reader<'t>, file: Section<'_, 't>, config: &mut Config) {
+    let Some(domains) = reader.list(file, "domains", |value| values::domain(string(value)?)) else { return };
+    if let Some(at) = file.empty_list("domains") {
+        reader.blame(at, "domains is empty: name at least one, as in [\"example.org\"]");
+    }
+    for (at, domain) in domains {
+        match config.is_local(&domain) {
+            true => reader.blame(at, format!("domains: {domain:?} stands there twice")),
+            false => config.domains.push(domain),
+        }
+    }
+}
+
+fn read_aliases<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Config) {
+    // Where each alias stands, for what is found out of all of them together.
+    let mut places = BTreeMap::new();
+    for (key, node) in section.table {
+        let (name, at) = (key.get_ref(), key.span().start);
+        let targets = reader.items(node, &format!("aliases.{name:?}"), |value| {
+            string(value).and_then(values::mailbox).map(|target| config.target(target))
+        });
+        if node.get_ref().as_array().is_some_and(|array| array.is_empty()) {
+            reader.blame(at, format!("alias {name:?} stands for nobody: name an address, or remove it"));
+        }
+        if let Err(why) = values::mailbox(name) {
+            reader.blame(at, format!("alias {name:?} {why}"));
+            continue;
+        }
+        let name = normalize(name);
+        let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
+        // Without a single domain that is right, all aliases would be wrong for that reason.
+        if !config.is_local(domain) && !config.domains.is_empty() {
+            reader.blame(at, format!("alias {name:?}: its domain must be one of ours; domains does not have it"));
+        } else if places.insert(name.clone(), at).is_some() {
+            reader.blame(at, format!("alias {name:?} stands there twice: case and quotes make no difference"));
+        } else {
+            config.aliases.insert(name, targets.into_iter().map(|(_, target)| target).collect());
+        }
+    }
+    let place = |name: &str| places.get(name).copied().unwrap_or_default();
+    let loops = aliases::loops(&config.aliases);
+    for names in &loops {
+        let (Some(first), shown) = (names.first(), names.iter().take(5).copied().collect::<Vec<_>>()) else { continue };
+        let what = match names.len() {
+            1 if config.aliases[*first].is_empty() => continue,
+            1 => format!("alias {first:?} stands for itself alone: remove it"),
+            2..=5 => format!("these aliases stand for each other in a loop: {}", shown.join(", ")),
+            _ => format!("these aliases stand for each other in a loop: {}, ...", shown.join(", ")),
+        };
+        reader.blame(place(first), what);
+    }
+    for name in config.aliases.keys() {
+        if aliases::expand(&config.aliases, name.clone(), EXPANSION_MAX).1 {
+            reader.blame(place(name), format!("alias {name:?} stands for more than {EXPANSION_MAX} addresses"));
+        }
+    }
+}
+
+fn certificate<'t>(
+    reader: &mut Reader<'t>,
+    section: Section<'_, 't>,
+    file: &DeTable<'t>,
+    folder: &Path,
+) -> Option<CertificateFiles> {
+    let certificate = reader.value(section, "certificate", |value| file_path(value, folder));
+    let key = reader.value(section, "key", |value| file_path(value, folder));
+    for name in ["certificate", "key"] {
+        if let (false, Some((place, _))) = (section.table.contains_key(name), file.get_key_value("tls")) {
+            reader.blame(place.span().start, format!("tls.{name} is missing: write {name} = \"{name}.pem\""));
+        }
+    }
+    Some(CertificateFiles { certificate: certificate?, key: key? })
+}
+
+fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<'t>, config: &mut Config) {
+    reader.known(section, &Listener::ALL.map(Listener::name));
+    // A [tls] that is wrong has been told of.
+    let tls = file.contains_key("tls");
+    let mut taken: BTreeSet<SocketAddr> = BTreeSet::new();
+    for listener in Listener::ALL {
+        let name = listener.name();
+        let addresses = reader.list(section, name, |value| values::socket(string(value)?)).unwrap_or_default();
+        if let (false, Some((key, _))) = (addresses.is_empty(), section.table.get_key_value(name)) {
+            if listener.is_implicit_tls() && !tls {
+                reader.blame(
+                    key.span().start,
+                    format!("listen.{name} needs a certificate: write [tls] with certificate and key"),
+                );
+            }
+            let logs_in = matches!(listener, Listener::Submission | Listener::Pop3 | Listener::Imap);
+            if logs_in && !tls && !config.plaintext_login {
+                reader.blame(
+                    key.span().start,
+                    format!(
+                        "listen.{name}: nobody could log in without TLS: write [tls] with certificate and key, \
+                         or plaintext = true below [auth] if passwords may be read on the way"
+                    ),
+                );
+            }
+        }
+        for (at, address) in addresses {
+            // Port 0 is another port each time.
+            if address.port() != 0 && !taken.insert(address) {
+                reader.blame(at, format!("listen.{name}: {address} stands there twice"));
+            }
+            config.listen.push((listener, address));
+        }
+    }
+}
+
+fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
+    reader.known(section, &["port", "networks", "retry", "expire", "tls", "ca_file", "route"]);
+    let relay = &mut config.relay;
+    if let Some(port) = reader.value(section, "port", port) {
+        relay.port = port;
+    }
+    let networks = reader.list(section, "networks", |value| network(string(value)?));
+    relay.networks = networks.unwrap_or_default().into_iter().map(|(_, network)| network).collect();
+    if let Some(retry) = reader.list(section, "retry", |value| positive(duration(value)?)) {
+        if let Some(at) = section.empty_list("retry") {
+            reader.blame(at, "relay.retry is empty: name at least one wait, as in [\"15m\", \"1h\"]");
+        }
+        relay.schedule.retry = retry.into_iter().map(|(_, wait)| wait).collect();
+    }
+    if let Some(expire) = reader.value(section, "expire", |value| positive(duration(value)?)) {
+        relay.schedule.expire = expire;
+    }
+    if let Some(tls) = reader.value(section, "tls", relay_tls) {
+        relay.tls = tls;
+    }
+    relay.ca_file = reader.value(section, "ca_file", |value| file_path(value, folder));
+    match section.table.get("route").map(|node| (node.span().start, node.get_ref())) {
+        None => {}
+        Some((_, DeValue::Array(routes))) => {
+            for node in routes {
+                match node.get_ref() {
+                    DeValue::Table(table) => {
+                        route(reader, Section { name: "relay.route", table }, node.span().start, config);
+                    }
+                    _ => reader.blame(node.span().start, "relay.route: write [[relay.route]] above its keys"),
+                }
+            }
+        }
+        Some((at, _)) => reader.blame(at, "relay.route: there may be several: write [[relay.route]] above its keys"),
+    }
+}
+
+fn route<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, config: &mut Config) {
+    reader.known(section, &["domain", "host", "port"]);
+    let domain = reader.value(section, "domain", |value| match string(value)? {
+        "*" => Ok("*".into()),
+        text => values::domain(text).map_err(|why| format!("{why}; or \"*\" for all others")),
+    });
+    let host = reader.value(section, "host", |value| values::host(string(value)?));
+    let port = reader.value(section, "port", port);
+    for (key, example) in [("domain", "\"example.com\""), ("host", "\"relay.example.net\"")] {
+        if !section.table.contains_key(key) {
+            reader.blame(at, format!("relay.route: {key} is missing: write {key} = {example}"));
+        }
+    }
+    let (Some(domain), Some(host)) = (domain, host) else { return };
+    if config.is_local(&domain) {
+        reader.blame(at, format!("relay.route: {domain:?} is one of our domains, whose mail ends here"));
+    } else if config.relay.routes.iter().any(|route| route.domain == domain) {
+        reader.blame(at, format!("relay.route: {domain:?} has a route already"));
+    } else {
+        config.relay.routes.push(StaticRoute { domain, host, port: port.unwrap_or(config.relay.port) });
+    }
+}
+
+fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Limits) {
+    reader.known(
+        section,
+        &[
+            "message",
+            "recipients",
+            "connections",
+            "connections_per_address",
+            "connections_per_network",
+            "received",
+            "login_failures",
+            "login_delay",
+            "relays",
+        ],
+    );
+    if let Some(octets) = reader.value(section, "message", message_size) {
+        limits.message = octets;
+    }
+    // RFC 5321 sections 4.5.3.1.8 and 6.3: a hundred at least of each.
+    for (key, least, limit) in [
+        ("recipients", 100, &mut limits.recipients),
+        ("received", 100, &mut limits.received),
+        ("login_failures", 1, &mut limits.login_failures),
+    ] {
+        if let Some(count) = reader.value(section, key, |value| number(value, least..=u32::MAX.into())) {
+            *limit = count as u32;
+        }
+    }
+    for (key, limit) in [
+        ("connections", &mut limits.connections),
+        ("connections_per_address", &mut limits.connections_per_address),
+        ("connections_per_network", &mut limits.connections_per_network),
+        ("relays", &mut limits.relays),
+    ] {
+        if let Some(count) = reader.value(section, key, |value| number(value, 1..=1_000_000)) {
+            *limit = count as usize;
+        }
+    }
+    let delay = reader.value(section, "login_delay", |value| match duration(value)? {
+        delay if delay <= LOGIN_DELAY_MAX => Ok(delay),
+        _ => Err("is too long: a minute at most".into()),
+    });
+    if let Some(delay) = delay {
+        limits.login_delay = delay;
+    }
+}
+
+/// A path as in the file, or below the file's folder.
+fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
+    match string(value)? {
+        "" => Err("is empty, and must be a path".into()),
+        text if text.contains('\0') => Err("has a NUL, which no path can hold".into()),
+        text => Ok(folder.join(text)),
+    }
+}
+
+fn port(value: &DeValue<'_>) -> Read<u16> {
+    number(value, 1..=u16::MAX.into()).map(|port| port as u16)
+}
+
+fn duration(value: &DeValue<'_>) -> Read<Duration> {
+    match value {
+        DeValue::Integer(_) => number(value, 0..=u32::MAX.into()).map(Duration::from_secs),
+        _ => values::duration(value.as_str().unwrap_or_default()),
+    }
+}
+
+fn positive(duration: Duration) -> Read<Duration> {
+    if duration.is_zero() { Err("must be a second at least".into()) } else { Ok(duration) }
+}
+
+fn message_size(value: &DeValue<'_>) -> Read<u64> {
+    let octets = match value {
+        DeValue::Integer(_) => number(value, 0..=u64::MAX)?,
+        _ => values::size(value.as_str().unwrap_or_default())?,
+    };
+    match MESSAGE.contains(&octets) {
+        true => Ok(octets),
+        false => Err("must be 64KiB at least, and below 4GiB, which IMAP could not tell of".into()),
+    }
+}
+
+fn network(text: &str) -> Read<Network> {
+    match Network::parse(text) {
+        None => Err("is no network, as in \"192.0.2.0/24\" or \"2001:db8::/32\", \
+                     with nothing but zeros behind the prefix"
+            .into()),
+        Some(network) if network.parts().1 == 0 => {
+            Err("is everybody: an open relay is used for spam within hours".into())
+        }
+        Some(network) => Ok(network),
+    }
+}
+
+fn relay_tls(value: &DeValue<'_>) -> Read<RelayTls> {
+    match value.as_str() {
+        Some("none") => Ok(RelayTls::None),
+        Some("opportunistic") => Ok(RelayTls::Opportunistic),
+        Some("required") => Ok(RelayTls::Required),
+        Some("verified") => Ok(RelayTls::Verified),
+        _ => Err("must be \"none\", \"opportunistic\", \"required\" or \"verified\"".into()),
+    }
+}
