@@ -241,3 +241,59 @@ fn failure(what: &str, fault: Fault) -> Failure {
     }
     fault.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::rules::wall_clock;
+    use crate::sqlite::{pool, schema};
+
+    /// Adds an account of this name, nothing else.
+    fn add(change: &mut Change<'_>, name: &str) -> Outcome<()> {
+        change.db.execute("INSERT INTO account (name, verifier) VALUES (?1, '')", [name])?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_job_that_fails_or_panics_fails_alone() {
+        let root = tempfile::TempDir::new().unwrap();
+        let folder = Folder::open(root.path(), false).unwrap();
+        let mut db = pool::connect(&folder.database(), true).unwrap();
+        schema::migrate(&mut db).unwrap();
+        let shared = Arc::new(Shared { folder, watchers: Watchers::default(), clock: wall_clock() });
+        let writer = Writer::start(db, shared).unwrap();
+        let (go, wait) = sync_channel::<()>(0);
+        let (begun, is_begun) = sync_channel::<()>(0);
+        thread::scope(|scope| {
+            // The first holds the transaction open until the others have gathered behind it.
+            scope.spawn(|| {
+                let held = writer.call(move |change| {
+                    begun.send(()).unwrap();
+                    wait.recv().unwrap();
+                    add(change, "first")
+                });
+                held.unwrap();
+            });
+            is_begun.recv().unwrap();
+            writer.offer(|change| add(change, "second"));
+            writer.offer(|change| {
+                add(change, "failed")?;
+                Err(Failure::Exists.into())
+            });
+            writer.offer(|change| {
+                add(change, "panicked")?;
+                panic!("as this test wants it")
+            });
+            writer.offer(|change| add(change, "first"));
+            writer.offer(|change| add(change, "last"));
+            go.send(()).unwrap();
+        });
+        let names = writer.call(|change| {
+            let mut statement = change.db.prepare("SELECT name FROM account ORDER BY id")?;
+            Ok(statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?)
+        });
+        assert_eq!(names.unwrap(), ["first", "second", "last"]);
+    }
+}
