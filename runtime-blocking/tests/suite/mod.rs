@@ -52,11 +52,11 @@ impl Running {
         let roots = rustls::RootCertStore::empty();
         let client = Arc::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth());
         let setup = Setup {
-            tap: None,
             config: Arc::new(config),
             backend: Arc::new(Nothing),
             listeners: vec![(Listener::Smtp, listener)],
             tls: None,
+            tap: None,
             clients: ClientTls { verified: Arc::clone(&client), any: client },
             dns: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 53))],
             stop: stopped,

@@ -77,7 +77,7 @@ pub(super) fn run(runtime: &dyn Runtime, args: &ReadyMade) -> Result<(), CliErro
     let clients = tls::clients(None)?;
     let dns = check::servers(&config);
     let setup = Setup { config: Arc::new(config), backend, listeners, tls: Some(tls), clients, dns, stop, tap: None };
-    runtime.serve(setup).map_err(CliError::Serve)
+    serve::until_stopped(runtime, setup)
 }
 
 impl Folder {

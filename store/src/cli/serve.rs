@@ -31,6 +31,11 @@ pub(super) fn run(runtime: &dyn Runtime, args: &Serve) -> Result<(), CliError> {
     let backend = Arc::new(Sqlite::open_serving(&config.data)?);
     announce(&listeners, args.ready_file.as_deref())?;
     let setup = Setup { config: Arc::new(config), backend, listeners, tls, clients, dns, stop, tap: None };
+    until_stopped(runtime, setup)
+}
+
+/// Serves until a signal comes.
+pub(super) fn until_stopped(runtime: &dyn Runtime, setup: Setup) -> Result<(), CliError> {
     runtime.serve(setup).map_err(CliError::Serve)?;
     tracing::info!("stopped");
     Ok(())

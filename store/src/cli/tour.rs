@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use postkern::sasl::plain_response;
 use postkern::smtp::{Auth, Client, Delivery, Envelope, Notice, Options, Progress, TlsPolicy, Verdict};
 use postkern_server::config::Listener;
+use postkern_server::queue::QueueEntry;
 
 use super::client::{ClientError, Link, Peer};
 use super::error::CliError;
@@ -26,7 +27,7 @@ const BOB: &str = "bob@b.test";
 /// How long the relay may take.
 const RELAY: Duration = Duration::from_secs(30);
 /// Between two looks at the queue.
-const GLANCE: Duration = Duration::from_millis(10);
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// Why the tour failed.
 #[derive(Debug, thiserror::Error)]
@@ -140,45 +141,40 @@ fn submit(site: &Site, message: &[u8], screen: &Arc<Mutex<Screen>>) -> Result<()
     }
 }
 
-/// Shows what the first server says to the second, until their connection is over.
+/// Shows what the first server says to the second, until it has written down what became of
+/// the message: that is behind the end of their connection, and there may be none at all.
 fn relay(site: &Site, relayed: &Receiver<Relayed>, screen: &Arc<Mutex<Screen>>) -> Result<(), CliError> {
     let until = Instant::now() + RELAY;
+    let mut over = false;
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        match relayed.recv_timeout(left) {
+        match relayed.recv_timeout(GLANCE) {
             Ok(Relayed::Said(side, octets)) => lock(screen).said(side, &octets),
             Ok(Relayed::Over) => {
+                over = true;
                 lock(screen).end();
-                return settled(site, until);
             }
-            Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(TourError::Relay(why(site)?).into());
-            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => std::thread::sleep(GLANCE),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
-    }
-}
-
-/// Waits until the first server has written down what became of the message: behind the end
-/// of the connection, and on its own thread.
-fn settled(site: &Site, until: Instant) -> Result<(), CliError> {
-    loop {
-        match queue::entries(&*site.backend)?.first() {
-            None => return Ok(()),
-            Some(entry) if entry.last_error.is_some() || Instant::now() >= until => {
-                return Err(TourError::Relay(why(site)?).into());
+        let waiting = queue::entries(&*site.backend)?;
+        match waiting.first() {
+            None if over => return Ok(()),
+            Some(entry) if entry.last_error.is_some() => {
+                lock(screen).end();
+                return Err(TourError::Relay(why(waiting.first())).into());
             }
-            Some(_) => std::thread::sleep(GLANCE),
+            entry if Instant::now() >= until => return Err(TourError::Relay(why(entry)).into()),
+            _ => {}
         }
     }
 }
 
 /// What the queue says of it.
-fn why(site: &Site) -> Result<String, CliError> {
-    let entries = queue::entries(&*site.backend)?;
-    Ok(match entries.first() {
-        None => String::new(),
+fn why(entry: Option<&QueueEntry>) -> String {
+    match entry {
+        None => ": it has left the queue, and nobody was spoken to".into(),
         Some(entry) => format!(": {}", entry.last_error.as_deref().unwrap_or("it still waits")),
-    })
+    }
 }
 
 /// Checks that what arrived is the message behind trace lines; the names of these.
