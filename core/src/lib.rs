@@ -140,7 +140,7 @@
 //! | `rustls` | the module `tls`, which needs std |
 //! | `deflate` | the module `deflate` |
 //! | `sasl` | the module `sasl` |
-//! | `arbitrary` | `Arbitrary` for what fuzzers make |
+//! | `arbitrary` | `Arbitrary` for commands and other plain values that fuzzers make; needs std |
 //!
 //! # Promises
 //!
@@ -153,6 +153,9 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+// Of the code that the derive of Arbitrary makes.
+#[cfg(feature = "arbitrary")]
+extern crate std;
 
 mod buf;
 mod conn;
