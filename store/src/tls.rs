@@ -80,6 +80,21 @@ pub enum TlsError {
     },
 }
 
+impl TlsError {
+    /// The file that is to blame.
+    pub fn file(&self) -> &Path {
+        match self {
+            Self::Read { file, .. }
+            | Self::Pem { file, .. }
+            | Self::NoCertificate { file }
+            | Self::NoKey { file }
+            | Self::Certificate { file, .. }
+            | Self::Key { file, .. }
+            | Self::Mismatch { key: file, .. } => file,
+        }
+    }
+}
+
 /// Our certificate, with a configuration for each service.
 ///
 /// Sessions that one service has given out cannot be resumed at another: a configuration has

@@ -1,13 +1,13 @@
 //! `config check`, and what `serve` does before it starts anything: the configuration and all
 //! that it names.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::SystemTime;
 
-use postkern_server::config::{Config, Listener, RelayTls};
+use postkern_server::config::{self, Config, Listener, RelayTls};
 use postkern_server::dns;
 
 use super::args::ConfigFile;
@@ -33,15 +33,44 @@ pub(super) struct Checked {
     pub(super) notes: Vec<String>,
 }
 
+/// A configuration's text, to find the line that is to blame.
+struct Source<'f> {
+    file: &'f Path,
+    text: String,
+}
+
+impl Source<'_> {
+    /// `what` behind the file's name and the key's line.
+    fn blame(&self, key: &str, what: impl Display) -> Blame {
+        Blame { line: config::line_of(&self.text, key), what: what.to_string() }
+    }
+
+    /// All of it, in the order of lines.
+    fn error(&self, mut blames: Vec<Blame>) -> CliError {
+        blames.sort_by_key(|blame| blame.line);
+        let place = self.file.display();
+        let lines = blames.into_iter().map(|Blame { line, what }| match line {
+            Some(line) => format!("{place}:{line}: {what}"),
+            None => format!("{place}: {what}"),
+        });
+        CliError::Config(lines.collect())
+    }
+}
+
+/// What is wrong, and in which line.
+struct Blame {
+    line: Option<usize>,
+    what: String,
+}
+
 /// `config check`.
 pub(super) fn run(args: &ConfigFile) -> Result<(), CliError> {
-    let checked = examine(&args.config)?;
+    let (source, config) = load(&args.config)?;
+    let checked = examine_loaded(&source, config)?;
     let (in_use, refused): (Vec<_>, Vec<_>) = checked.unbound.iter().partition(|unbound| unbound.is_in_use());
     if !refused.is_empty() {
-        let place = args.config.display();
-        return Err(CliError::Config(
-            refused.iter().map(|unbound| format!("{place}: {}", unbound.explain())).collect(),
-        ));
+        let blame = |unbound: &&Unbound| source.blame(&format!("listen.{}", unbound.listener), unbound.explain());
+        return Err(source.error(refused.iter().map(blame).collect()));
     }
     let mut said = summary(&args.config, &checked);
     for unbound in in_use {
@@ -53,52 +82,60 @@ pub(super) fn run(args: &ConfigFile) -> Result<(), CliError> {
 
 /// Reads a configuration, for a command that needs no more of what it names.
 pub(super) fn read(file: &Path) -> Result<Config, CliError> {
-    let place = file.display();
-    let text = fs::read_to_string(file).map_err(|error| {
-        CliError::Config(vec![format!("{place}: {error}: name another with --config, or make one with init")])
-    })?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Config::parse(&text, folder).map_err(|errors| {
-        let lines = errors.iter().map(|error| match error.line {
-            Some(line) => format!("{place}:{line}: {}", error.what),
-            None => format!("{place}: {}", error.what),
-        });
-        CliError::Config(lines.collect())
-    })
+    load(file).map(|(_, config)| config)
 }
 
 /// Reads a configuration and all that it names. Sockets are bound, and stay so.
 pub(super) fn examine(file: &Path) -> Result<Checked, CliError> {
-    let config = read(file)?;
-    let place = file.display();
-    let (mut wrong, mut notes) = (Vec::new(), Vec::new());
-    let now = SystemTime::now();
+    let (source, config) = load(file)?;
+    examine_loaded(&source, config)
+}
 
+fn load(file: &Path) -> Result<(Source<'_>, Config), CliError> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        let place = file.display();
+        CliError::Config(vec![format!("{place}: {error}: name another with --config, or make one with init")])
+    })?;
+    let source = Source { file, text };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match Config::parse(&source.text, folder) {
+        Ok(config) => Ok((source, config)),
+        Err(errors) => {
+            let blames = errors.into_iter().map(|error| Blame { line: error.line, what: error.what });
+            Err(source.error(blames.collect()))
+        }
+    }
+}
+
+fn examine_loaded(source: &Source<'_>, config: Config) -> Result<Checked, CliError> {
+    let (mut wrong, mut notes) = (Vec::new(), Vec::new());
     let tls = config.tls.as_ref().and_then(|files| match ServerTls::load(files) {
         Ok(tls) => {
-            let doubts = tls.doubts(&config.hostname, now);
+            let doubts = tls.doubts(&config.hostname, SystemTime::now());
             notes.extend(doubts.iter().map(|doubt| format!("{}: {doubt}", files.certificate.display())));
             Some(tls)
         }
         Err(error) => {
-            wrong.push(format!("{place}: {error}"));
+            let key = if error.file() == files.key { "tls.key" } else { "tls.certificate" };
+            wrong.push(source.blame(key, error));
             None
         }
     });
     let clients = tls::clients(config.relay.ca_file.as_deref());
     if let Err(error) = &clients {
-        wrong.push(format!("{place}: {error}"));
+        wrong.push(source.blame("relay.ca_file", error));
     }
     if config.data.exists() && !config.data.is_dir() {
-        wrong.push(format!("{place}: {} is to hold the store, and is no folder", config.data.display()));
+        wrong.push(source.blame("data", format!("{} is to hold the store, and is no folder", config.data.display())));
     }
     if config.listen.is_empty() {
-        wrong.push(format!("{place}: there is nothing to listen on: name one address at least in [listen]"));
+        let what = "there is nothing to listen on: name an address at least, as in smtp = [\"0.0.0.0:25\"]";
+        wrong.push(source.blame("listen", what));
     }
     notes.extend(deaf(&config));
     let clients = match clients {
         Ok(clients) if wrong.is_empty() => clients,
-        _ => return Err(CliError::Config(wrong)),
+        _ => return Err(source.error(wrong)),
     };
     let dns = servers(&config);
     let (listeners, unbound) = listen::bind(&config.listen);
@@ -150,4 +187,34 @@ fn summary(file: &Path, checked: &Checked) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_and_wrong_is_blamed_on_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("p.toml");
+        let text = "hostname = \"mail.a.test\"\ndata = \"p.toml\"\ndomains = [\"a.test\"]\n[tls]\n\
+                    certificate = \"c.pem\"\nkey = \"k.pem\"\n[relay]\nca_file = \"ca.pem\"\n\
+                    [listen]\nsmtp = [\"127.0.0.1:0\"]\n";
+        fs::write(&file, text).unwrap();
+        let Err(CliError::Config(lines)) = examine(&file) else { panic!("it was taken") };
+        let place = file.display();
+        for (line, start) in lines.iter().zip([format!("{place}:2: "), format!("{place}:5: "), format!("{place}:8: ")])
+        {
+            assert!(line.starts_with(&start), "{line}");
+        }
+        assert_eq!(lines.len(), 3, "{lines:?}");
+    }
+
+    #[test]
+    fn servers_are_those_of_the_configuration_first() {
+        let mut config = Config::new("mail.a.test", &["a.test"], "data".into());
+        assert!(!servers(&config).is_empty());
+        config.dns = vec![([192, 0, 2, 53], 53).into()];
+        assert_eq!(servers(&config), config.dns);
+    }
 }

@@ -3,8 +3,9 @@
 use postkern_server::config::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the server needs besides connections: listeners, the store, the log, name servers.
-const RESERVE: usize = 128;
+/// What the server needs besides connections: listeners, the store with the files of messages
+/// on their way, the log, name servers.
+const RESERVE: usize = 256;
 
 /// Raises the limit of this process to the highest it may choose (many systems begin with
 /// 1024 for the sake of select(2), which nothing here uses). Tells of connections that could
@@ -16,12 +17,11 @@ pub(super) fn raise(limits: &Limits) -> Option<String> {
     lack(limits, getrlimit(Resource::Nofile).current)
 }
 
-/// A connection may have a message's file open beside its socket.
 fn lack(limits: &Limits, most: Option<u64>) -> Option<String> {
-    let needed = u64::try_from(2 * limits.connections + 2 * limits.relays + RESERVE).unwrap_or(u64::MAX);
+    let needed = u64::try_from(limits.connections + limits.relays + RESERVE).unwrap_or(u64::MAX);
     let most = most.filter(|&most| most < needed)?;
     Some(format!(
-        "limits.connections = {} can need {needed} open files, and this process may have {most}: raise the limit \
+        "limits.connections = {} needs {needed} open files, and this process may have {most}: raise the limit \
          (LimitNOFILE= in a unit of systemd, ulimit -n), or lower limits.connections",
         limits.connections
     ))
@@ -36,6 +36,6 @@ mod tests {
         let limits = Limits { connections: 1000, relays: 20, ..Limits::default() };
         assert_eq!(lack(&limits, None), None);
         assert_eq!(lack(&limits, Some(4096)), None);
-        assert!(lack(&limits, Some(1024)).unwrap().contains("2168 open files, and this process may have 1024"));
+        assert!(lack(&limits, Some(1024)).unwrap().contains("1276 open files, and this process may have 1024"));
     }
 }

@@ -94,7 +94,7 @@ fn absent(done: Done, id: i64) -> CliError {
     }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Timestamp(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use postkern::sasl::plain_response;
 use postkern::smtp::{Auth, Client, Delivery, Envelope, Notice, Options, Progress, TlsPolicy, Verdict};
 use postkern_server::config::Listener;
+use postkern_server::job::Timestamp;
 use postkern_server::queue::QueueEntry;
+use postkern_server::trace::date;
 
 use super::client::{ClientError, Link, Peer};
 use super::error::CliError;
@@ -63,7 +65,7 @@ pub(super) fn run(runtime: &'static dyn Runtime) -> Result<(), CliError> {
         b.address(Listener::Pop3),
         b.address(Listener::Imaps),
     ))?;
-    let sent = message();
+    let sent = message(queue::now());
     heading(&screen, "submission: alice hands her message to a.test (SMTP, STARTTLS, AUTH)");
     submit(&a, &sent, &screen).map_err(TourError::Submission)?;
     heading(&screen, "relay: a.test carries it to b.test (SMTP, STARTTLS)");
@@ -201,12 +203,12 @@ fn compare(over: &'static str, sent: &[u8], arrived: &[u8]) -> Result<Vec<String
 }
 
 /// The message: with dots that need stuffing, octets over 127, and a line of the length limit.
-fn message() -> Vec<u8> {
-    let mut text = String::from(
+fn message(now: Timestamp) -> Vec<u8> {
+    let mut text = format!(
         "From: Alice <alice@a.test>\r\n\
          To: Bob <bob@b.test>\r\n\
          Subject: The grand tour\r\n\
-         Date: Thu, 1 Jan 2026 12:00:00 +0000\r\n\
+         Date: {}\r\n\
          Message-ID: <tour@a.test>\r\n\
          MIME-Version: 1.0\r\n\
          Content-Type: text/plain; charset=utf-8\r\n\
@@ -218,6 +220,7 @@ fn message() -> Vec<u8> {
          .\r\n\
          ..and this one begins with two. Größe: 8 bits an octet.\r\n\
          \r\n",
+        date(now)
     );
     for verse in 1..=20 {
         text.push_str(&format!("{verse:>2}. What was sent is what arrives, whatever lies between.\r\n"));
@@ -254,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_message_keeps_the_limits_of_lines() {
-        let message = message();
+        let message = message(Timestamp(0));
         assert!(message.split(|&octet| octet == b'\n').all(|line| line.len() <= 999));
         assert!(message.windows(5).any(|octets| octets == b"\r\n.\r\n"));
         assert!(!message.is_ascii());
