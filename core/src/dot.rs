@@ -142,9 +142,7 @@ impl Body {
     }
 
     pub(crate) fn end(mut self, out: &mut Vec<u8>) {
-        if core::mem::take(&mut self.cr) {
-            out.extend_from_slice(b"\r\n");
-        } else if !self.line_start {
+        if core::mem::take(&mut self.cr) || !self.line_start {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b".\r\n");

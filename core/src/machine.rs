@@ -121,6 +121,7 @@ pub(crate) enum Kind {
 }
 
 /// A layer that a machine asks to have put between itself and the wire.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Upgrade {
     /// RFC 3207, RFC 2595, RFC 3501 section 6.2.1.
@@ -130,6 +131,7 @@ pub enum Upgrade {
 }
 
 /// Why a machine is done.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Close {
     /// Both sides agreed (QUIT, LOGOUT), or the application closed.
@@ -143,6 +145,7 @@ pub enum Close {
 }
 
 /// A breach of protocol that ends the connection.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Violation {
     /// Plaintext followed STARTTLS in the same segment (RFC 3207 section 4.2).
@@ -160,6 +163,7 @@ pub enum Violation {
 }
 
 /// Milliseconds since an epoch of the driver's choosing; only differences count.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Instant(u64);
 

@@ -43,9 +43,7 @@ fn taps(commands: &[Command<'static>], piece: usize, keys: &Keys) -> (Recorder, 
     let mut config = ServerConfig::default();
     config.tls = true;
     let (mut client, mut server) = (Conn::new(Client::new()), Conn::new(Server::new(config, false)));
-    let (one, other) = (Recorder::default(), Recorder::default());
-    client.set_tap(Box::new(one.clone()));
-    server.set_tap(Box::new(other.clone()));
+    let (one, other) = (Recorder::of(&mut client), Recorder::of(&mut server));
     let cut = Cut::Each(piece);
     let (rest, _) =
         converse((&mut client, &mut Says(commands.to_vec())), (&mut server, &mut Greets), (cut, cut), Some(keys));
@@ -60,7 +58,7 @@ fn a_dialogue_is_heard_on_both_sides_in_plaintext_and_through_tls() {
     let offers = plain.replace("250 ENH", "250-STARTTLS\r\n250 ENH");
     let ehlo = Command::Ehlo("client.example");
     for piece in [1, 2, 7, 100, 100_000] {
-        let (client, server) = taps(&[ehlo, Command::StartTls, ehlo, Command::Quit], piece, &keys);
+        let (mut client, mut server) = taps(&[ehlo, Command::StartTls, ehlo, Command::Quit], piece, &keys);
         let said: Vec<(bool, &str)> = vec![
             (false, "220 ok\r\n"),
             (true, "EHLO client.example\r\n"),
@@ -72,8 +70,11 @@ fn a_dialogue_is_heard_on_both_sides_in_plaintext_and_through_tls() {
             (true, "QUIT\r\n"),
             (false, "221 2.0.0 ok\r\n"),
         ];
-        let heard = server.heard();
-        assert_eq!(heard.iter().map(|(side, text)| (*side, text.as_str())).collect::<Vec<_>>(), said, "{piece}");
+        assert_eq!(
+            server.heard().iter().map(|(side, text)| (*side, text.as_str())).collect::<Vec<_>>(),
+            said,
+            "{piece}"
+        );
         for by_client in [true, false] {
             assert_eq!(server.side(by_client), client.side(!by_client), "pieces of {piece}");
         }
@@ -84,8 +85,7 @@ fn a_dialogue_is_heard_on_both_sides_in_plaintext_and_through_tls() {
 fn a_tap_set_late_hears_what_follows_only() {
     let mut server = Conn::new(Server::new(ServerConfig::default(), false));
     common::drive(&mut server, &mut Greets);
-    let tap = Recorder::default();
-    server.set_tap(Box::new(tap.clone()));
+    let mut tap = Recorder::of(&mut server);
     let line = b"EHLO client.example\r\nQUIT\r\nNOOP\r\n";
     server.space()[..line.len()].copy_from_slice(line);
     server.filled(line.len());

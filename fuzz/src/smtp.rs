@@ -96,7 +96,7 @@ impl App<Server> for Application {
         let (ticket, said) = match event {
             Event::Chunk(_) | Event::Dropped(_) | Event::Rejected { .. } | Event::Refused { .. } => return,
             Event::Connect { ticket } => (ticket, Said::new(220, None, "mx.example")),
-            Event::Hello { ticket, name, .. } if name == "refused" => (ticket, no(550)),
+            Event::Hello { ticket, name: "refused", .. } => (ticket, no(550)),
             Event::Hello { ticket, .. } => (ticket, Said::new(250, None, "mx.example")),
             Event::Mail { ticket, from, .. } => {
                 assert_eq!(from.is_null(), from.as_str().is_empty());

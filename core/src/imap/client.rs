@@ -25,7 +25,6 @@ use crate::text::{is_base64, put};
 pub const IDLE_RENEW: Duration = Duration::from_secs(29 * 60);
 
 /// The client side of one connection.
-#[derive(Debug)]
 pub struct Client {
     limits: ClientLimits,
     state: State,
@@ -90,6 +89,13 @@ enum Owed {
     },
     Response,
     Idle,
+}
+
+/// Shows nothing of what is held: a password may be among it.
+impl core::fmt::Debug for Client {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Client").field("state", &self.state).field("sent", &self.sent).finish_non_exhaustive()
+    }
 }
 
 /// Octets of commands that may be unanswered, as for SMTP: less than any socket buffer, so

@@ -181,6 +181,7 @@ pub enum Command<'i> {
 }
 
 /// What STORE does with the flags.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StoreAction {
     /// FLAGS
@@ -192,6 +193,7 @@ pub enum StoreAction {
 }
 
 /// What STATUS asks for.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct StatusItems {

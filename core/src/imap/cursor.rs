@@ -10,10 +10,17 @@ use crate::text::number;
 pub(super) struct Cursor<'i>(pub(super) &'i [u8]);
 
 /// An atom, quoted string or literal, still as it was written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Astring<'i> {
     raw: &'i [u8],
     escaped: bool,
+}
+
+/// Shows how long it is and no more: it may be a password.
+impl core::fmt::Debug for Astring<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Astring({} octets)", self.raw.len())
+    }
 }
 
 impl<'i> Astring<'i> {
@@ -62,14 +69,55 @@ impl<'i> From<&'i str> for Astring<'i> {
     }
 }
 
+/// What an octet may be. One look-up an octet: most of a parser's time goes into these
+/// questions.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let graphic = byte > 0x20 && byte < 0x7f;
+        classes[byte] = match byte as u8 {
+            b'(' | b')' => OTHER_STOP,
+            b'"' => QUOTED_STOP | OTHER_STOP,
+            b'\\' | 0 => QUOTED_STOP,
+            b'\r' | b'\n' => QUOTED_STOP | OTHER_STOP,
+            b' ' | b'{' => OTHER_STOP,
+            b'%' | b'*' => 0,
+            b']' => ASTRING,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'-' | b'_' => ATOM | ASTRING | NAME,
+            _ if graphic => ATOM | ASTRING,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+const ATOM: u8 = 1;
+const ASTRING: u8 = 2;
+/// Ends the plain octets of a quoted string, for good or ill.
+const QUOTED_STOP: u8 = 4;
+/// Ends what is neither string nor list.
+const OTHER_STOP: u8 = 8;
+/// Of the name of a FETCH item.
+const NAME: u8 = 16;
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
+
 /// ATOM-CHAR (RFC 3501 section 9).
 pub(super) fn is_atom_char(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte)
+    is(byte, ATOM)
 }
 
 /// ASTRING-CHAR.
 pub(super) fn is_astring_char(byte: u8) -> bool {
-    is_atom_char(byte) || byte == b']'
+    is(byte, ASTRING)
+}
+
+/// Of the name of a FETCH item.
+pub(super) fn is_name_char(byte: u8) -> bool {
+    is(byte, NAME)
 }
 
 impl<'i> Cursor<'i> {
@@ -190,7 +238,8 @@ impl<'i> Cursor<'i> {
 
     /// Takes NIL. What follows it is for the caller's grammar to see.
     pub(super) fn nil(&mut self) -> Option<()> {
-        self.0 = crate::text::strip_prefix(self.0, b"NIL")?;
+        let [b'N' | b'n', b'I' | b'i', b'L' | b'l', rest @ ..] = self.0 else { return None };
+        self.0 = rest;
         Some(())
     }
 
@@ -208,7 +257,7 @@ impl<'i> Cursor<'i> {
                     self.said_string()?;
                 }
                 _ => {
-                    self.run(|byte| !matches!(byte, b' ' | b'(' | b')' | b'"' | b'{' | b'\r' | b'\n'))?;
+                    self.run(|byte| !is(byte, OTHER_STOP))?;
                 }
             }
             if depth == 0 {
@@ -221,16 +270,16 @@ impl<'i> Cursor<'i> {
         let rest = self.0.strip_prefix(b"\"")?;
         let (mut at, mut escaped) = (0, false);
         loop {
-            at += memchr::memchr2(b'"', b'\\', rest.get(at..)?)?;
-            if rest[at] == b'"' {
-                break;
+            at += rest.get(at..)?.iter().position(|&byte| is(byte, QUOTED_STOP))?;
+            match rest[at] {
+                b'"' => break,
+                // Only a quote and a backslash may be quoted (RFC 3501 section 9).
+                b'\\' if matches!(rest.get(at + 1)?, b'"' | b'\\') => (at, escaped) = (at + 2, true),
+                // CR, LF and NUL are in no quoted string.
+                _ => return None,
             }
-            // Only a quote and a backslash may be quoted (RFC 3501 section 9).
-            matches!(rest.get(at + 1)?, b'"' | b'\\').then_some(())?;
-            (at, escaped) = (at + 2, true);
         }
         let raw = &rest[..at];
-        memchr::memchr3(b'\r', b'\n', 0, raw).is_none().then_some(())?;
         self.0 = &rest[at + 1..];
         Some(Astring { raw, escaped })
     }
@@ -250,5 +299,22 @@ impl<'i> Cursor<'i> {
         let raw = body.get(..octets)?;
         self.0 = &body[octets..];
         Some(Astring { raw, escaped: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_are_what_the_grammar_says() {
+        for byte in 0..=255_u8 {
+            let atom = byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte);
+            assert_eq!(is_atom_char(byte), atom, "{byte:#x}");
+            assert_eq!(is_astring_char(byte), atom || byte == b']', "{byte:#x}");
+            assert_eq!(is(byte, QUOTED_STOP), b"\"\\\r\n\0".contains(&byte), "{byte:#x}");
+            assert_eq!(is(byte, OTHER_STOP), b" ()\"{\r\n".contains(&byte), "{byte:#x}");
+            assert_eq!(is_name_char(byte), byte.is_ascii_alphanumeric() || b".-_".contains(&byte), "{byte:#x}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::command::StatusItems;
 use super::cursor::is_astring_char;
 use super::utf7::encode_mailbox;
-use crate::text::{put, put_number, put_text};
+use crate::text::{put, put_number, put_printable, put_text};
 
 /// A response code (RFC 3501 section 7.1, RFC 4315, RFC 5530).
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,10 @@ impl Code<'_> {
             }
             Self::CopyUid { validity, from, to } => {
                 number(b"COPYUID ", validity, out);
-                put(&[b" ", from.as_bytes(), b" ", to.as_bytes()], out);
+                for set in [from, to] {
+                    out.push(b' ');
+                    put_printable(set.as_bytes(), out);
+                }
             }
         }
         put(&[b"] "], out);
@@ -183,7 +186,10 @@ pub fn namespace(separator: u8, out: &mut Vec<u8>) {
 /// `* ENABLED`, and what was (RFC 5161).
 pub fn enabled(capabilities: &[&str], out: &mut Vec<u8>) {
     put(&[b"* ENABLED"], out);
-    capabilities.iter().for_each(|capability| put(&[b" ", capability.as_bytes()], out));
+    for capability in capabilities {
+        out.push(b' ');
+        put_printable(capability.as_bytes(), out);
+    }
     put(&[b"\r\n"], out);
 }
 
@@ -364,7 +370,8 @@ fn put_flags(flags: &[&str], out: &mut Vec<u8>) {
             "{flag} is no flag"
         );
         out.push(before);
-        out.extend_from_slice(flag.as_bytes());
+        // What a store gives back was an atom once; a line it must never become.
+        put_printable(flag.as_bytes(), out);
         before = b' ';
     }
     if before == b'(' {

@@ -6,6 +6,7 @@ use super::date::DateTime;
 use super::flags::Flags;
 
 /// How a command ends.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Status {
     /// Carried out.
@@ -50,7 +51,6 @@ pub(super) enum Answer {
 }
 
 /// What a client did.
-#[derive(Debug)]
 pub enum Event<'i> {
     /// The connection is open; finish it with the greeting.
     Connect {
@@ -110,4 +110,25 @@ pub enum Event<'i> {
     Refused,
     /// Octets thrown away without an answer, as they came: of a literal that was not let in.
     Dropped(usize),
+}
+
+/// Shows neither what was said in AUTHENTICATE nor what a message holds: an event may be
+/// logged.
+impl core::fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Connect { .. } => f.write_str("Connect"),
+            Self::Command { command, ticket } => write!(f, "{:?} {command:?}", ticket.tag),
+            Self::Authenticate { mechanism, ticket, .. } => {
+                write!(f, "{:?} Authenticate({mechanism:?}, ..)", ticket.tag)
+            }
+            Self::Response { ticket, .. } => write!(f, "{:?} Response(..)", ticket.tag),
+            Self::Append { octets, ticket, .. } => write!(f, "{:?} Append({octets} octets)", ticket.tag),
+            Self::Chunk(octets) => write!(f, "Chunk({} octets)", octets.len()),
+            Self::Appended { ticket } => write!(f, "{:?} Appended", ticket.tag),
+            Self::Done { ticket } => write!(f, "{:?} Done", ticket.tag),
+            Self::Refused => f.write_str("Refused"),
+            Self::Dropped(octets) => write!(f, "Dropped({octets} octets)"),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a server tells of a message in FETCH (RFC 3501 section 7.4.2). Nothing is copied,
 //! and an item is read when the iterator comes to it, once.
 
-use super::cursor::{Astring, Cursor};
+use super::cursor::{Astring, Cursor, is_name_char};
 use super::date::DateTime;
 use super::envelope::Envelope;
 use super::fetch::Section;
@@ -15,7 +15,6 @@ pub struct FetchValues<'i>(&'i [u8]);
 
 /// One item and its value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a view is looked at where it is made")]
 pub enum FetchValue<'i> {
     /// UID
     Uid(u32),
@@ -194,7 +193,7 @@ impl<'i> TextName<'i> {
 }
 
 fn item_name<'i>(cursor: &mut Cursor<'i>) -> Option<&'i [u8]> {
-    cursor.run(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    cursor.run(is_name_char)
 }
 
 #[cfg(test)]

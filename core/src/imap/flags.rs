@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 
 /// A flag as a client names it.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flag<'i> {
     /// \Answered

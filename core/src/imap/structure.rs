@@ -15,6 +15,7 @@ pub struct BodyStructure<'i>(&'i [u8]);
 
 /// One level of a structure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a view is looked at where it is made")]
 pub enum Body<'i> {
     /// A part that has no parts, or is a message.
     Part(Part<'i>),

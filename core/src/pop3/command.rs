@@ -3,7 +3,7 @@
 use crate::text::{number, word};
 
 /// The commands that concern the application. Message numbers start at 1.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub enum Command<'i> {
     /// USER.
     User(&'i str),
@@ -31,6 +31,27 @@ pub enum Command<'i> {
     Stls,
     /// QUIT: from the transaction state, remove what was deleted, then answer.
     Quit,
+}
+
+/// Shows no password.
+impl core::fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "User({name:?})"),
+            Self::Pass(_) => f.write_str("Pass(..)"),
+            Self::Stat => f.write_str("Stat"),
+            Self::List(message) => write!(f, "List({message:?})"),
+            Self::Uidl(message) => write!(f, "Uidl({message:?})"),
+            Self::Retr(message) => write!(f, "Retr({message})"),
+            Self::Top(message, lines) => write!(f, "Top({message}, {lines})"),
+            Self::Dele(message) => write!(f, "Dele({message})"),
+            Self::Rset => f.write_str("Rset"),
+            Self::Noop => f.write_str("Noop"),
+            Self::Capa => f.write_str("Capa"),
+            Self::Stls => f.write_str("Stls"),
+            Self::Quit => f.write_str("Quit"),
+        }
+    }
 }
 
 /// Why a line is no command.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::text::{is_base64, put, put_number};
 
 /// A command to send. Arguments are checked: no octet in them can end the line.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Request<'a> {

@@ -8,94 +8,14 @@ use super::command::{BodyType, Verb};
 use super::extensions::Extensions;
 use super::path::{is_domain, is_mailbox};
 use super::reply::ReplyLines;
+use super::request::{Command, SendError};
 use crate::dot::{Body, Newlines};
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
 use crate::text::{is_base64, number, put_number};
 
-/// A command to send. Arguments are checked: no octet in them can end the line.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum Command<'a> {
-    /// EHLO with our name: a domain or an address literal.
-    Ehlo(&'a str),
-    /// HELO, for servers that know no EHLO.
-    Helo(&'a str),
-    /// LHLO (RFC 2033).
-    Lhlo(&'a str),
-    /// MAIL FROM with the reverse-path without brackets; empty for null.
-    Mail {
-        /// The reverse-path.
-        from: &'a str,
-        /// What to say of the message, as far as it was offered.
-        options: MailOptions,
-    },
-    /// RCPT TO with the forward-path without brackets.
-    Rcpt(&'a str),
-    /// DATA.
-    Data,
-    /// RSET.
-    Rset,
-    /// NOOP.
-    Noop,
-    /// VRFY with a string.
-    Vrfy(&'a str),
-    /// HELP.
-    Help,
-    /// AUTH; the initial response is base64, and empty is sent as `=`.
-    Auth {
-        /// PLAIN, LOGIN, ...
-        mechanism: &'a str,
-        /// If the mechanism sends first.
-        initial: Option<&'a str>,
-    },
-    /// STARTTLS.
-    StartTls,
-    /// QUIT.
-    Quit,
-}
-
-/// The parameters of MAIL.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct MailOptions {
-    /// Octets of the message; said where SIZE is offered.
-    pub size: Option<u64>,
-    /// Said where 8BITMIME is offered. A message that has 8-bit octets must not go where it
-    /// is not: that is the caller's to see ([`Extensions::eight_bit_mime`]).
-    pub body: Option<BodyType>,
-}
-
-impl MailOptions {
-    /// Both.
-    pub const fn new(size: Option<u64>, body: Option<BodyType>) -> Self {
-        Self { size, body }
-    }
-}
-
 /// Which command a reply answers: they are numbered from 0, the greeting, upwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Id(pub u32);
-
-/// Why a command was not sent. Nothing was written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum SendError {
-    /// Answers are awaited first: see [`Client::may_send`].
-    NotNow,
-    /// The argument is not what the grammar has in this place.
-    Argument,
-}
-
-impl core::fmt::Display for SendError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::NotNow => "answers are awaited before this command may be sent",
-            Self::Argument => "the argument is not of the command's grammar",
-        })
-    }
-}
-
-impl core::error::Error for SendError {}
 
 /// What the server did.
 #[derive(Debug)]

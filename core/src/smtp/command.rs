@@ -33,6 +33,7 @@ pub enum Verb {
 }
 
 /// What a message's body may hold (RFC 6152).
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BodyType {
     /// Octets below 128.

@@ -10,9 +10,10 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::client::{Client, Command, MailOptions, Notice, SendError};
+use super::client::{Client, Notice};
 use super::command::{BodyType, Verb};
 use super::reply::{Enhanced, ReplyLines};
+use super::request::{Command, MailOptions, SendError};
 use crate::dot::Body;
 use crate::text::put_printable;
 

@@ -17,7 +17,6 @@ pub struct Ticket {
 }
 
 /// What a client did.
-#[derive(Debug)]
 pub enum Event<'i> {
     /// The connection is open. Answer 220 with our host name, or refuse with 554.
     Connect {
@@ -138,6 +137,33 @@ pub enum Event<'i> {
     /// Octets thrown away without an answer, as they came: of a line or a message that is too
     /// long.
     Dropped(usize),
+}
+
+/// Shows neither what was said in AUTH nor what a message holds: an event may be logged.
+impl core::fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Connect { .. } => f.write_str("Connect"),
+            Self::Hello { name, extended, .. } => write!(f, "Hello({name:?}, extended: {extended})"),
+            Self::Mail { from, params, .. } => write!(f, "Mail({from:?}, {params:?})"),
+            Self::Rcpt { to, .. } => write!(f, "Rcpt({to:?})"),
+            Self::Data { .. } => f.write_str("Data"),
+            Self::Chunk(octets) => write!(f, "Chunk({} octets)", octets.len()),
+            Self::Message { size, .. } => write!(f, "Message({size} octets)"),
+            Self::Rejected { code } => write!(f, "Rejected({code})"),
+            Self::Auth { mechanism, .. } => write!(f, "Auth({mechanism:?}, ..)"),
+            Self::Response { .. } => f.write_str("Response(..)"),
+            Self::StartTls { .. } => f.write_str("StartTls"),
+            Self::Rset { .. } => f.write_str("Rset"),
+            Self::Noop { .. } => f.write_str("Noop"),
+            Self::Vrfy { argument, .. } => write!(f, "Vrfy({argument:?})"),
+            Self::Expn { argument, .. } => write!(f, "Expn({argument:?})"),
+            Self::Help { topic, .. } => write!(f, "Help({topic:?})"),
+            Self::Quit { .. } => f.write_str("Quit"),
+            Self::Refused { code } => write!(f, "Refused({code})"),
+            Self::Dropped(octets) => write!(f, "Dropped({octets} octets)"),
+        }
+    }
 }
 
 /// What was let pass though the RFC does not have it. Each has a reason; log them.

@@ -26,9 +26,10 @@ mod event;
 mod extensions;
 mod path;
 mod reply;
+mod request;
 mod server;
 
-pub use client::{Client, Command, Id, MailOptions, Notice, SendError};
+pub use client::{Client, Id, Notice};
 pub use command::{BodyType, MailParams, Verb};
 pub use config::{Limits, Protocol, ServerConfig};
 pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
@@ -36,4 +37,5 @@ pub use event::{Event, Ticket, Tolerated};
 pub use extensions::Extensions;
 pub use path::{Path, is_domain, is_mailbox};
 pub use reply::{Enhanced, Reply, ReplyLines};
+pub use request::{Command, MailOptions, SendError};
 pub use server::Server;

@@ -3,7 +3,8 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use postkern::tls::Tls;
 use postkern::{Close, Conn, Instant, Machine, Tap, Upgrade, Want};
@@ -145,28 +146,42 @@ impl Keys {
     }
 }
 
-/// A tap that keeps what it hears; runs of one side are joined.
-#[derive(Clone, Default)]
-pub(crate) struct Recorder(Arc<Mutex<Vec<(bool, Vec<u8>)>>>);
+/// What a tap heard; runs of one side are joined.
+pub(crate) struct Recorder {
+    from: Receiver<(bool, Vec<u8>)>,
+    heard: Vec<(bool, String)>,
+}
 
 impl Recorder {
-    pub(crate) fn heard(&self) -> Vec<(bool, String)> {
-        let text = |octets: &Vec<u8>| String::from_utf8(octets.clone()).unwrap();
-        self.0.lock().unwrap().iter().map(|(by_peer, octets)| (*by_peer, text(octets))).collect()
+    /// Sets the tap of a connection.
+    pub(crate) fn of<M: Machine>(conn: &mut Conn<M>) -> Self {
+        let (to, from) = channel();
+        conn.set_tap(Box::new(Listener(to)));
+        Self { from, heard: Vec::new() }
+    }
+
+    pub(crate) fn heard(&mut self) -> &[(bool, String)] {
+        for (by_peer, octets) in self.from.try_iter() {
+            let text = String::from_utf8(octets).unwrap();
+            match self.heard.last_mut() {
+                Some((side, before)) if *side == by_peer => before.push_str(&text),
+                _ => self.heard.push((by_peer, text)),
+            }
+        }
+        &self.heard
     }
 
     /// All of one side.
-    pub(crate) fn side(&self, by_peer: bool) -> String {
-        self.heard().into_iter().filter(|(side, _)| *side == by_peer).map(|(_, text)| text).collect()
+    pub(crate) fn side(&mut self, by_peer: bool) -> String {
+        self.heard().iter().filter(|(side, _)| *side == by_peer).map(|(_, text)| text.as_str()).collect()
     }
 }
 
-impl Tap for Recorder {
+struct Listener(Sender<(bool, Vec<u8>)>);
+
+impl Tap for Listener {
     fn said(&mut self, by_peer: bool, octets: &[u8]) {
-        let mut heard = self.0.lock().unwrap();
-        match heard.last_mut() {
-            Some((side, before)) if *side == by_peer => before.extend_from_slice(octets),
-            _ => heard.push((by_peer, octets.to_vec())),
-        }
+        assert!(!octets.is_empty(), "a tap is told of nothing");
+        let _ = self.0.send((by_peer, octets.to_vec()));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use postkern_server::digest::Digest;
 use postkern_server::job::{AccountId, FETCH_BATCH, Failure, Fetched, MailboxId, QueueId, READ_MAX, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, Meta, UidSet};
-use postkern_server::search::{Program, Verdict};
+use postkern_server::search::{Needs, Program, Verdict};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fault::{Fault, Outcome};
@@ -269,8 +269,8 @@ pub(super) fn search(
         let is_match = match program.judge(&meta) {
             Verdict::Yes => true,
             Verdict::No => false,
-            Verdict::NeedsText => match source(db, &mailbox, meta.uid)?.whole(folder) {
-                Ok(message) => program.matches(&meta, &message),
+            Verdict::NeedsText => match text(db, folder, &mailbox, meta.uid, program.needs()) {
+                Ok(text) => program.matches(&meta, &text),
                 Err(Fault::Failure(Failure::NoSuchMessage)) => false,
                 Err(fault) => return Err(fault),
             },
@@ -280,4 +280,13 @@ pub(super) fn search(
         }
     }
     Ok(matches)
+}
+
+/// As much of a message as a search looks into.
+fn text(db: &Connection, folder: &Folder, mailbox: &Mailbox, uid: u32, needs: Needs) -> Outcome<Vec<u8>> {
+    let source = source(db, mailbox, uid)?;
+    match needs {
+        Needs::Nothing | Needs::Header => source.header(folder),
+        Needs::Message => source.whole(folder),
+    }
 }

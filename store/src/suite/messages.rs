@@ -1,8 +1,9 @@
 //! Messages: UIDs, reading, copies, removal.
 
+use postkern::imap::SearchKeys;
 use postkern_server::job::{Done, FETCH_BATCH, Failure, Job, READ_MAX};
 use postkern_server::mailbox::{Flags, UidSet};
-use postkern_server::search::Program;
+use postkern_server::search::{Context, Program, compile};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +17,9 @@ pub(super) const CASES: &[Case] = &[
     case("reads cut anywhere across the message's parts", reads_cut_anywhere),
     case("FETCH gives headers and digests in batches", fetch_in_batches),
     case("a header of any length is given whole", header_whole),
+    case("a header ends where the digest says it does", header_of_digest),
     case("SEARCH judges the candidates that are there", search_judges),
+    case("SEARCH reads what it must", search_reads),
     case("COPY keeps flags, dates and the order", copy_keeps),
     case("COPY into the same mailbox makes new messages", copy_into_same),
     case("MOVE removes here what it made there", move_removes),
@@ -128,6 +131,58 @@ fn header_whole(bench: &Bench) {
         let uid = bench.append(bob, "INBOX", format!("{header}{}", "body\r\n\r\n".repeat(20_000)).as_bytes()).uid;
         let fetched = bench.fetch(inbox, one(uid), false, true);
         assert!(fetched[0].header.as_deref() == Some(header.as_bytes()), "of {len}");
+    }
+}
+
+/// Else HEADER and TEXT would not make up the message.
+fn header_of_digest(bench: &Bench) {
+    let bob = bench.account("bob@home.example");
+    let inbox = bench.select(bob, "INBOX").mailbox;
+    for text in [
+        "",
+        "\r\n",
+        "\n",
+        "A: b",
+        "A: b\r\n",
+        "A: b\n\nc\r\n\r\n",
+        "A: b\r\n\nc",
+        "A: b\r\n \r\nc\r\n\r\n",
+        "no\rheader\r\n\r\n",
+        "\r\r\n\r\nb",
+    ] {
+        let uid = bench.append(bob, "INBOX", text.as_bytes()).uid;
+        let fetched = bench.fetch(inbox, one(uid), true, true).remove(0);
+        let (digest, header) = (fetched.digest.expect("asked for"), fetched.header.expect("asked for"));
+        assert_eq!(header.len() as u64, digest.header_len(), "{text:?}");
+        assert_eq!(digest.size(), text.len() as u64, "{text:?}");
+        let alone = bench.fetch(inbox, one(uid), false, true).remove(0);
+        assert_eq!(alone.header, Some(header), "{text:?}");
+    }
+}
+
+fn search_reads(bench: &Bench) {
+    let bob = bench.account("bob@home.example");
+    let long = "line\r\n".repeat(20_000);
+    bench.append(bob, "INBOX", format!("Subject: apples\r\n\r\n{long}pears\r\n").as_bytes());
+    bench.append(bob, "INBOX", b"Subject: pears\r\n\r\napples\r\n");
+    bench.append_with(bob, "INBOX", b"Subject: plums\r\n\r\nplums\r\n", Flags::SEEN, &[]);
+    let mailbox = bench.select(bob, "INBOX").mailbox;
+    for (keys, found) in [
+        ("SUBJECT apples", "1"),
+        ("BODY apples", "2"),
+        ("BODY pears", "1"),
+        ("OR TEXT plums SUBJECT pears", "2:3"),
+        ("SEEN", "3"),
+        ("LARGER 100000", "1"),
+        ("UNSEEN TEXT plums", ""),
+    ] {
+        let context = Context { uids: &[1, 2, 3], recent_from: 9, keywords: &[], charset: None };
+        let parsed = SearchKeys::parse(keys.as_bytes()).expect("the cases' keys are good");
+        let program = Arc::new(compile(parsed, &context).expect("and so are their programs"));
+        match bench.run(Job::Search { mailbox, uids: all(), program }) {
+            Done::Matches(matches) => assert_eq!(matches.to_string(), found, "{keys}"),
+            other => unexpected(&other),
+        }
     }
 }
 

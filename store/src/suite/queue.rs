@@ -117,7 +117,7 @@ fn delivered_leaves(bench: &Bench) {
 }
 
 fn deferred_waits(bench: &Bench) {
-    let Some(next) = next_after(bench, 1) else { return };
+    let next = next_after(bench);
     let id = bench.send("a@home.example", &["x@one.example", "y@one.example"], b"1");
     tell(bench, only(bench), &[Outcome::Delivered, deferred()]);
     let queue = bench.queue();
@@ -133,18 +133,15 @@ fn deferred_waits(bench: &Bench) {
     assert_eq!((again.attempts, again.recipients.as_slice()), (1, &["y@one.example".to_owned()][..]));
 }
 
-/// When a deferred recipient is due again; none while `settle` is an outline that lets all go.
-fn next_after(bench: &Bench, attempts: u32) -> Option<Timestamp> {
-    match settle(&deferred(), attempts, bench.now(), bench.now(), &Schedule::default()) {
-        Settled::Again(next) => Some(next),
-        Settled::Gone | Settled::Bounce(_) => None,
+/// When a recipient that is deferred now, for the first time, is due again.
+fn next_after(bench: &Bench) -> Timestamp {
+    match settle(&deferred(), 1, bench.now(), bench.now(), &Schedule::default()) {
+        Settled::Again(next) => next,
+        other => panic!("not to be tried again: {other:?}"),
     }
 }
 
 fn expired_is_bounced(bench: &Bench) {
-    if next_after(bench, 1).is_none() {
-        return;
-    }
     bench.account("a@home.example");
     bench.send("a@home.example", &["x@one.example"], b"1");
     for _ in 0..1000 {
@@ -160,16 +157,7 @@ fn expired_is_bounced(bench: &Bench) {
     assert_eq!(bench.status(account, "INBOX").messages, 1);
 }
 
-/// Whether `settle` lets failures bounce, and does not let all go as its outline does.
-fn bounces(bench: &Bench) -> bool {
-    let settled = settle(&failed(), 1, bench.now(), bench.now(), &Schedule::default());
-    matches!(settled, Settled::Bounce(_))
-}
-
 fn bounce_is_queued(bench: &Bench) {
-    if !bounces(bench) {
-        return;
-    }
     let id = bench.send("a@else.example", &["x@one.example", "y@one.example"], &message(100_000));
     tell(bench, only(bench), &[failed(), Outcome::Delivered]);
     let queue = bench.queue();
@@ -177,14 +165,11 @@ fn bounce_is_queued(bench: &Bench) {
     assert_eq!((queue[0].sender.as_str(), queue[0].recipient.as_str()), ("", "a@else.example"));
     assert_ne!(queue[0].id, id);
     let text = String::from_utf8(bench.whole_queued(queue[0].id)).expect("a bounce is ASCII here");
-    assert!(text.is_empty() || text.contains("x@one.example") && !text.contains("y@one.example"), "{text}");
-    assert!(text.is_empty() || text.contains("Subject: test") && !text.contains("line 1"));
+    assert!(text.contains("x@one.example") && !text.contains("y@one.example"), "{text}");
+    assert!(text.contains("Subject: test") && !text.contains("line 1\r\n"), "{text}");
 }
 
 fn bounce_is_delivered(bench: &Bench) {
-    if !bounces(bench) {
-        return;
-    }
     let bob = bench.account("bob@home.example");
     bench.send("Bob@HOME.example", &["x@one.example"], b"A: b\r\n\r\nc\r\n");
     let inbox = bench.select(bob, "INBOX").mailbox;
@@ -201,9 +186,6 @@ fn bounce_of_a_bounce(bench: &Bench) {
     bench.send("", &["x@one.example"], b"1");
     tell(bench, only(bench), &[failed()]);
     assert!(bench.queue().is_empty());
-    if !bounces(bench) {
-        return;
-    }
     bench.send("a@else.example", &["x@one.example"], b"1");
     tell(bench, only(bench), &[failed()]);
     let bounce = only(bench);
@@ -219,9 +201,6 @@ fn bounce_to_nobody(bench: &Bench) {
 }
 
 fn late_report(bench: &Bench) {
-    if next_after(bench, 1).is_none() {
-        return;
-    }
     bench.send("a@else.example", &["x@one.example"], b"1");
     let late = only(bench);
     bench.pass(LEASE);
@@ -242,16 +221,14 @@ fn by_hand(bench: &Bench) {
     let listed: Vec<_> = queue.iter().map(|of| (of.id, of.recipient.as_str(), of.size)).collect();
     assert_eq!(listed, [(one, "x@one.example", 70_000), (one, "x@two.example", 70_000), (two, "y@one.example", 1)]);
     assert_eq!((queue[0].queued, queue[2].next), (Timestamp(bench.now().0 - 5), bench.now()));
-    if next_after(bench, 1).is_some() {
-        let (attempts, _) = bench.due(9);
-        for attempt in attempts {
-            let outcomes = vec![deferred(); attempt.recipients.len()];
-            tell(bench, attempt, &outcomes);
-        }
-        nothing_due(bench);
-        bench.run(Job::Admin(Admin::QueueRetry(two)));
-        assert_eq!(only(bench).id, two);
+    let (attempts, _) = bench.due(9);
+    for attempt in attempts {
+        let outcomes = vec![deferred(); attempt.recipients.len()];
+        tell(bench, attempt, &outcomes);
     }
+    nothing_due(bench);
+    bench.run(Job::Admin(Admin::QueueRetry(two)));
+    assert_eq!(only(bench).id, two);
     bench.run(Job::Admin(Admin::QueueRemove(one)));
     assert!(bench.queue().iter().all(|of| of.id == two));
     for id in [one, QueueId(999)] {

@@ -1,0 +1,107 @@
+//! Commands as a client says them (RFC 5321 section 4.1.1, RFC 2033, RFC 3207, RFC 4954).
+
+use super::command::BodyType;
+
+/// A command to send. Arguments are checked: no octet in them can end the line.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// EHLO with our name: a domain or an address literal.
+    Ehlo(&'a str),
+    /// HELO, for servers that know no EHLO.
+    Helo(&'a str),
+    /// LHLO (RFC 2033).
+    Lhlo(&'a str),
+    /// MAIL FROM with the reverse-path without brackets; empty for null.
+    Mail {
+        /// The reverse-path.
+        from: &'a str,
+        /// What to say of the message, as far as it was offered.
+        options: MailOptions,
+    },
+    /// RCPT TO with the forward-path without brackets.
+    Rcpt(&'a str),
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// VRFY with a string.
+    Vrfy(&'a str),
+    /// HELP.
+    Help,
+    /// AUTH; the initial response is base64, and empty is sent as `=`.
+    Auth {
+        /// PLAIN, LOGIN, ...
+        mechanism: &'a str,
+        /// If the mechanism sends first.
+        initial: Option<&'a str>,
+    },
+    /// STARTTLS.
+    StartTls,
+    /// QUIT.
+    Quit,
+}
+
+/// Shows no secret.
+impl core::fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Ehlo(name) => write!(f, "Ehlo({name:?})"),
+            Self::Helo(name) => write!(f, "Helo({name:?})"),
+            Self::Lhlo(name) => write!(f, "Lhlo({name:?})"),
+            Self::Mail { from, options } => write!(f, "Mail({from:?}, {options:?})"),
+            Self::Rcpt(to) => write!(f, "Rcpt({to:?})"),
+            Self::Data => f.write_str("Data"),
+            Self::Rset => f.write_str("Rset"),
+            Self::Noop => f.write_str("Noop"),
+            Self::Vrfy(string) => write!(f, "Vrfy({string:?})"),
+            Self::Help => f.write_str("Help"),
+            Self::Auth { mechanism, .. } => write!(f, "Auth({mechanism:?}, ..)"),
+            Self::StartTls => f.write_str("StartTls"),
+            Self::Quit => f.write_str("Quit"),
+        }
+    }
+}
+
+/// The parameters of MAIL.
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MailOptions {
+    /// Octets of the message; said where SIZE is offered.
+    pub size: Option<u64>,
+    /// Said where 8BITMIME is offered. A message that has 8-bit octets must not go where it
+    /// is not: that is the caller's to see ([`Extensions::eight_bit_mime`]).
+    pub body: Option<BodyType>,
+}
+
+impl MailOptions {
+    /// Both.
+    pub const fn new(size: Option<u64>, body: Option<BodyType>) -> Self {
+        Self { size, body }
+    }
+}
+
+/// Why a command was not sent. Nothing was written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Answers are awaited first: see [`Client::may_send`].
+    NotNow,
+    /// The argument is not what the grammar has in this place.
+    Argument,
+}
+
+impl core::fmt::Display for SendError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotNow => "answers are awaited before this command may be sent",
+            Self::Argument => "the argument is not of the command's grammar",
+        })
+    }
+}
+
+impl core::error::Error for SendError {}
