@@ -122,13 +122,13 @@ fn known(name: &str, password: Option<&str>, backend: &dyn Backend, file: &Path)
              anew"
         )));
     };
-    let is_new = account::create(backend, name, password)?;
     let job = Job::Authenticate { login: name.to_owned(), password: Secret(password.into()) };
-    let changed = match backend.run(job) {
-        Done::Authenticated(found) => found.is_none(),
+    let fits = match backend.run(job) {
+        Done::Authenticated(found) => found.is_some(),
         other => return Err(CliError::unexpected(other)),
     };
-    debug_assert!(!(is_new && changed), "a new account has the password that it was given");
+    // One that is there and has another password was changed since.
+    let changed = !fits && !account::create(backend, name, password)?;
     Ok(Known { name: name.to_owned(), password: password.to_owned(), changed })
 }
 
@@ -226,6 +226,7 @@ Lines to paste into another terminal:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
 
     fn folder(root: &Path) -> Folder {
         Folder {
@@ -250,6 +251,23 @@ mod tests {
         fs::write(&folder.certificate.key, &old.key.0).unwrap();
         folder.certificate().unwrap();
         assert_ne!(read(), old.certificate);
+    }
+
+    #[test]
+    fn accounts_are_made_once_and_a_changed_password_is_told_of() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, backend) = (folder(root.path()), Memory::new());
+        let first = folder.accounts(&backend).unwrap();
+        let again = folder.accounts(&backend).unwrap();
+        for (first, again) in first.iter().zip(&again) {
+            assert_eq!((&first.password, first.changed, again.changed), (&again.password, false, false));
+        }
+        let text = fs::read_to_string(&folder.accounts).unwrap().replace(&first[1].password, "another");
+        fs::write(&folder.accounts, text).unwrap();
+        let changed = folder.accounts(&backend).unwrap();
+        assert_eq!((changed[0].changed, changed[1].changed), (false, true));
+        fs::write(&folder.accounts, "").unwrap();
+        assert!(folder.accounts(&backend).is_err());
     }
 
     #[test]
