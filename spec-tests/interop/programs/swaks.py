@@ -1,0 +1,85 @@
+"""swaks."""
+
+from checks import check, expect, program
+from messages import text, without_trace
+from programs.poplib_ import all_of
+
+
+def swaks(target, listener, *words, code=0, stdin=b""):
+    common = ["swaks", "--server", f"localhost:{target.port(listener)}", "--helo", "client.test", "--timeout", "60s"]
+    trust = ["--tls-verify", "--tls-ca-path", target.certificate] if "--tls" in words or "--tls-on-connect" in words else []
+    return program(*common, *trust, *words, stdin=stdin, code=code)
+
+
+def login(account, password, mechanism):
+    return ["--auth", mechanism, "--auth-user", account, "--auth-password", password]
+
+
+@check
+def submits_over_starttls_and_tls(target):
+    alice, bob = target.account(), target.account()
+    count = 0
+    for listener, tls in [("submission", "--tls"), ("submissions", "--tls-on-connect")]:
+        for mechanism in ["PLAIN", "LOGIN"]:
+            words = ["--from", alice, "--to", bob, "--data", "-", *login(alice, target.password, mechanism)]
+            swaks(target, listener, tls, *words, stdin=text("by swaks", ".a dot").replace(b"\r\n", b"\n"))
+            count += 1
+    messages = all_of(target, bob)
+    expect(len(messages) == count, len(messages))
+    for message in messages:
+        got = without_trace(message)
+        expect(got.rstrip(b"\r\n") == text("by swaks", ".a dot").rstrip(b"\r\n"), got)
+
+
+@check
+def is_told_that_a_password_is_wrong(target):
+    alice = target.account()
+    said = swaks(target, "submission", "--tls", "--from", alice, "--to", alice, *login(alice, "wrong", "PLAIN"), code=28)
+    expect(b"<~* 535 " in said, said)
+
+
+@check
+def is_not_let_relay(target):
+    for to in ["x@remote.test", f"x%remote.test@{target.domain}", f'"x@remote.test"@{target.domain}', "x@[127.0.0.1]", f"@{target.domain}:x@remote.test"]:
+        swaks(target, "smtp", "--from", "x@remote.test", "--to", to, "--quit-after", "RCPT", code=24)
+    swaks(target, "submission", "--tls", "--from", "x@remote.test", "--to", "x@remote.test", code=23)
+
+
+@check
+def pipelines(target):
+    bob = target.account()
+    swaks(target, "smtp", "--pipeline", "--from", "x@remote.test", "--to", bob)
+    swaks(target, "smtp", "--pipeline", "--tls", "--from", "", "--to", f"{bob},{bob}")
+    expect(len(all_of(target, bob)) == 2)
+
+
+@check
+def delivers_by_lmtp(target):
+    bob = target.account()
+    swaks(target, "lmtp", "--protocol", "LMTP", "--from", "x@remote.test", "--to", bob, "--body", "by lmtp")
+    got = all_of(target, bob)
+    expect(len(got) == 1 and b"by lmtp" in got[0], got)
+
+
+@check
+def attaches(target):
+    bob = target.account()
+    swaks(target, "smtp", "--from", "x@remote.test", "--to", bob, "--attach-type", "text/plain", "--attach", "@/etc/hostname", "--header", "Subject: attached")
+    expect(b"multipart/mixed" in all_of(target, bob)[0])
+
+
+@check
+def drops_out_anywhere(target):
+    bob = target.account()
+    for step in ["FIRST-HELO", "MAIL", "RCPT", "DATA"]:
+        swaks(target, "smtp", "--from", "x@remote.test", "--to", bob, "--drop-after", step)
+        swaks(target, "smtp", "--from", "x@remote.test", "--to", bob, "--drop-after-send", step)
+    expect(all_of(target, bob) == [])
+
+
+@check
+def says_helo(target):
+    bob = target.account()
+    swaks(target, "smtp", "--protocol", "SMTP", "--from", "x@remote.test", "--to", bob)
+    got = all_of(target, bob)
+    expect(len(got) == 1 and b"with SMTP" in got[0], got)
