@@ -18,3 +18,8 @@ fn a_stop_is_told_to_all_and_ends_the_server() {
 fn who_is_over_the_limit_is_told_so() {
     suite::who_is_over_the_limit_is_told_so(&Blocking);
 }
+
+#[test]
+fn mail_is_relayed_and_wakes_who_idles() {
+    suite::mail_is_relayed_and_wakes_who_idles(&Blocking);
+}
