@@ -34,6 +34,10 @@ pub struct Courier {
     /// The host being tried, and its addresses not yet tried.
     host: Option<Host>,
     addresses: VecDeque<IpAddr>,
+    /// A question for its addresses had no answer.
+    unknown: bool,
+    /// A host that has no address, for certain.
+    absent: Option<Diagnostic>,
     connections: usize,
     /// Where the connection goes, to go there again without TLS.
     address: Option<IpAddr>,
@@ -84,6 +88,8 @@ enum Stage {
     AwaitMx,
     /// A host of `hosts` is next.
     NextHost,
+    /// These of its addresses are to be asked for, or are awaited.
+    Ask(Kind),
     Await(Kind),
     /// An address of `addresses` is next.
     NextAddress,
@@ -106,6 +112,8 @@ impl Courier {
             hosts: VecDeque::new(),
             host: None,
             addresses: VecDeque::new(),
+            unknown: false,
+            absent: None,
             connections: 0,
             address: None,
             in_clear: false,
@@ -134,14 +142,16 @@ impl Courier {
                 Stage::NextHost => match self.hosts.pop_front() {
                     Some(host) if self.connections < CONNECTIONS_MAX && self.undecided() => {
                         self.addresses = host.address.into_iter().collect();
-                        self.stage = if host.address.is_some() { Stage::NextAddress } else { Stage::Await(Kind::A) };
+                        self.unknown = false;
+                        self.stage = if host.address.is_some() { Stage::NextAddress } else { Stage::Ask(Kind::A) };
                         self.host = Some(host);
-                        if self.stage == Stage::Await(Kind::A) {
-                            return self.ask(Kind::A);
-                        }
                     }
                     _ => self.stage = Stage::Report,
                 },
+                Stage::Ask(kind) => {
+                    self.stage = Stage::Await(kind);
+                    return self.ask(kind);
+                }
                 Stage::NextAddress => {
                     let Some(host) = &self.host else {
                         self.stage = Stage::NextHost;
@@ -181,12 +191,15 @@ impl Courier {
             Stage::Await(kind) => {
                 match answer {
                     Answer::Addresses(addresses) => self.addresses.extend(addresses.into_iter().take(ADDRESSES_MAX)),
-                    Answer::Failed(why) => self.note("4.4.3", &why),
+                    Answer::Failed(why) => {
+                        self.unknown = true;
+                        self.note("4.4.3", &why);
+                    }
                     Answer::None | Answer::NoSuchName | Answer::Mx(_) => {}
                 }
-                self.stage = if kind == Kind::A { Stage::Await(Kind::Aaaa) } else { Stage::NextAddress };
-                if kind == Kind::Aaaa && self.addresses.is_empty() {
-                    self.note("4.4.4", "the host has no address");
+                self.stage = if kind == Kind::A { Stage::Ask(Kind::Aaaa) } else { Stage::NextAddress };
+                if kind == Kind::Aaaa && self.addresses.is_empty() && !self.unknown {
+                    self.absent = Some(self.diagnostic("5.4.4", "the host has no address"));
                 }
             }
             _ => debug_assert!(false, "an answer that was not asked for"),
@@ -323,10 +336,15 @@ impl Courier {
     }
 
     fn report(&mut self) -> Job {
-        let unknown = self.diagnostic("4.4.1", "no host could be reached");
+        // RFC 5321 section 5.1: hosts that are named and none of which is there are an error,
+        // not a reason to wait.
+        let nothing = match self.absent.take() {
+            Some(absent) => Outcome::Failed(absent),
+            None => Outcome::Deferred(self.diagnostic("4.4.1", "no host could be reached")),
+        };
         let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes)
             .into_iter()
-            .map(|outcome| outcome.unwrap_or_else(|| Outcome::Deferred(unknown.clone())))
+            .map(|outcome| outcome.unwrap_or_else(|| nothing.clone()))
             .collect();
         for (recipient, outcome) in self.attempt.recipients.iter().zip(&outcomes) {
             match outcome {

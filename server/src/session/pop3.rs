@@ -200,6 +200,8 @@ impl Pop3 {
 
     /// RFC 1939 section 6: UPDATE.
     fn quit(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        // The lock is given back before the answer, not when the socket closes: a client that
+        // comes again at once is let in.
         let gone = self.maildrop.as_ref().map(|open| (open.maildrop.mailbox, open.marked()));
         match gone {
             Some((mailbox, uids)) if !uids.is_empty() => {
@@ -207,6 +209,7 @@ impl Pop3 {
                 Step::Job(Job::Remove { mailbox, uids })
             }
             _ => {
+                self.maildrop = None;
                 machine.ok(ticket, "bye", out);
                 Step::Go
             }
@@ -214,6 +217,7 @@ impl Pop3 {
     }
 
     fn removed(&mut self, ticket: Ticket, done: &Done, machine: &mut Server, out: &mut Vec<u8>) {
+        self.maildrop = None;
         match done {
             Done::Expunged(_) => machine.ok(ticket, "bye", out),
             other => {

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Barrier, Condvar, Mutex};
 use std::thread;
 
 use postkern_server::config::{Config, Listener};
@@ -65,7 +65,7 @@ fn message(client: usize, number: usize) -> Vec<u8> {
 
 /// Delivers until the connection breaks; tells each message that got its 250, and how many were
 /// sent whole.
-fn deliver(address: SocketAddr, client: usize, acknowledged: &dyn Fn()) -> (usize, usize) {
+fn deliver(address: SocketAddr, client: usize, all: &Barrier, acknowledged: &dyn Fn()) -> (usize, usize) {
     let mut talk = Talk::plain(address);
     let mut sent = 0;
     let mut taken = 0;
@@ -80,9 +80,9 @@ fn deliver(address: SocketAddr, client: usize, acknowledged: &dyn Fn()) -> (usiz
         Some(())
     };
     // The greeting.
-    if ask(b"", 1, "220").is_none() || ask(b"HELO client.test\r\n", 1, "250").is_none() {
-        return (0, 0);
-    }
+    let greeted = ask(b"", 1, "220").and_then(|()| ask(b"HELO client.test\r\n", 1, "250"));
+    greeted.expect("all are served before anything is delivered");
+    all.wait();
     loop {
         let envelope = format!("MAIL FROM:<x@remote.test>\r\nRCPT TO:<{BOB}>\r\nDATA\r\n");
         if ask(envelope.as_bytes(), 3, "354").is_none() {
@@ -106,13 +106,13 @@ fn each_message_answered_250_is_there_once_after_kill_9() {
         for round in 0..2 {
             let (mut child, address) = start(runtime, folder.path());
             let count = AtomicUsize::new(0);
-            let (reached, signal) = (Mutex::new(false), Condvar::new());
+            let (reached, signal, all_there) = (Mutex::new(false), Condvar::new(), Barrier::new(CLIENTS));
             let results: Vec<(usize, usize)> = thread::scope(|scope| {
                 let threads: Vec<_> = (0..CLIENTS)
                     .map(|client| {
-                        let (count, reached, signal) = (&count, &reached, &signal);
+                        let (count, reached, signal, all_there) = (&count, &reached, &signal, &all_there);
                         scope.spawn(move || {
-                            deliver(address, round * CLIENTS + client, &|| {
+                            deliver(address, round * CLIENTS + client, all_there, &|| {
                                 if count.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH {
                                     *reached.lock().expect("no panic") = true;
                                     signal.notify_all();

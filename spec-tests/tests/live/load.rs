@@ -131,10 +131,11 @@ fn replies(address: std::net::SocketAddr, script: &str, pieces: &[usize]) -> Vec
     lines
         .into_iter()
         .map(|line| {
-            line.split(' ')
-                .map(|word| if word.bytes().any(|octet| octet.is_ascii_digit()) && word.len() > 3 { "#" } else { word })
-                .collect::<Vec<_>>()
-                .join(" ")
+            // A queue id is a number of few digits at first.
+            let line = line.split_once("queued as").map_or(line.as_str(), |(before, _)| before);
+            let ids = line.contains("UIDVALIDITY") || line.contains("APPENDUID");
+            let differs = |word: &str| word.bytes().any(|octet| octet.is_ascii_digit()) && (ids || word.len() > 3);
+            line.split(' ').map(|word| if differs(word) { "#" } else { word }).collect::<Vec<_>>().join(" ")
         })
         .collect()
 }
