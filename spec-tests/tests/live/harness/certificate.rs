@@ -4,12 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Once};
 
 use postkern_server::config::CertificateFiles;
-use postkern_store::runtime::ClientTls;
 use rcgen::{CertifiedKey, KeyPair};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 
 /// Foreign clients and our servers share one process: its provider is chosen once.
 static PROVIDER: Once = Once::new();
@@ -45,66 +42,10 @@ impl Authority {
         files
     }
 
-    /// For a server.
-    pub(crate) fn server(&self) -> Arc<ServerConfig> {
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).expect("PKCS 8");
-        let config =
-            ServerConfig::builder().with_no_client_auth().with_single_cert(vec![self.certificate.clone()], key);
-        Arc::new(config.expect("a pair"))
-    }
-
     /// For a client that trusts this certificate and no other.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).expect("a certificate");
         Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-    }
-
-    /// For a server's own connections to others.
-    pub(crate) fn clients(&self) -> ClientTls {
-        let any = ClientConfig::builder()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Any(CryptoProvider::get_default().expect("chosen").clone())))
-            .with_no_client_auth();
-        ClientTls { verified: self.client(), any: Arc::new(any) }
-    }
-}
-
-/// Takes any certificate (RFC 7435), but not a handshake that is not signed by its key.
-#[derive(Debug)]
-struct Any(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Any {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -13,6 +13,7 @@ use postkern_server::config::{Config, Listener};
 use postkern_server::job::{Admin, Backend, Done, Job};
 use postkern_store::runtime::{Runtime, Setup};
 use postkern_store::sqlite::Sqlite;
+use postkern_store::tls::{self, ServerTls};
 use tempfile::TempDir;
 
 use super::certificate::Authority;
@@ -87,9 +88,10 @@ impl Server {
             config: config.clone(),
             backend: backend.clone(),
             listeners,
-            tls: config.tls.as_ref().map(|_| authority.server()),
-            clients: authority.clients(),
+            tls: config.tls.as_ref().map(|files| ServerTls::load(files).expect("our own files")),
+            clients: tls::clients(None).expect("configurations for clients"),
             dns,
+            tap: None,
             stop: stopped,
         };
         let thread = thread::Builder::new()
