@@ -1,6 +1,6 @@
 //! The backend over SQLite: one database in the data folder, large bodies as files beside it.
 //!
-//! One thread writes ([`writer`](self)), committing together what has gathered; what only reads
+//! One thread writes, committing together what has gathered; what only reads
 //! runs on the caller's thread over one of a few connections, each job over one snapshot. A job
 //! that changes something is answered once its commit has returned, with `synchronous=FULL`.
 //!
@@ -44,9 +44,10 @@ use crate::watchers::{Maildrops, Wake, Watchers};
 
 /// See the module.
 pub struct Sqlite {
-    // Ends first, so that the last connection to close is not in the middle of something.
-    writer: Writer,
+    // Dropped in this order: the connection that writes is the last to close, and takes the
+    // log in.
     pool: Pool,
+    writer: Writer,
     shared: Arc<Shared>,
     maildrops: Maildrops,
 }
@@ -87,7 +88,7 @@ impl Sqlite {
         let shared = Arc::new(Shared { folder, watchers: Watchers::default(), clock });
         let writer = Writer::start(db, shared.clone());
         let writer = writer.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        Ok(Self { writer, pool, shared, maildrops: Maildrops::default() })
+        Ok(Self { pool, writer, shared, maildrops: Maildrops::default() })
     }
 
     fn try_run(&self, job: Job) -> Outcome<Done> {

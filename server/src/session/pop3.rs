@@ -198,7 +198,8 @@ impl Pop3 {
         Step::Go
     }
 
-    /// RFC 1939 section 6: UPDATE.
+    /// RFC 1939 section 6: UPDATE. The maildrop is released before the reply, so that a client
+    /// which connects again at once finds it free.
     fn quit(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         let gone = self.maildrop.as_ref().map(|open| (open.maildrop.mailbox, open.marked()));
         match gone {
@@ -207,6 +208,7 @@ impl Pop3 {
                 Step::Job(Job::Remove { mailbox, uids })
             }
             _ => {
+                self.maildrop = None;
                 machine.ok(ticket, "bye", out);
                 Step::Go
             }
@@ -214,6 +216,7 @@ impl Pop3 {
     }
 
     fn removed(&mut self, ticket: Ticket, done: &Done, machine: &mut Server, out: &mut Vec<u8>) {
+        self.maildrop = None;
         match done {
             Done::Expunged(_) => machine.ok(ticket, "bye", out),
             other => {

@@ -49,7 +49,7 @@ fn news_comes_while_idling() {
         assert!(start.elapsed() < 2 * SOON, "it took {:?}", start.elapsed());
         imap.say("DONE");
         let end = imap.line();
-        assert!(end.starts_with("t2 OK"), "{end}");
+        assert!(end.starts_with("t3 OK"), "{end}");
         imap.expect("NOOP");
     });
 }

@@ -30,7 +30,7 @@ impl State {
         Ok(())
     }
 
-    /// Creates a mailbox that is not there, and its parents as far as they are not.
+    /// Creates a mailbox and its parents, as far as they are not there. `Exists` if all are.
     fn create_all(
         &mut self,
         account: AccountId,
@@ -58,10 +58,10 @@ impl State {
         name: &MailboxName,
         effects: &mut Effects,
     ) -> Result<(), Failure> {
+        let mailboxes = &mut self.account(account)?.mailboxes;
         if name.is_inbox() {
             return Err(Failure::Cannot("INBOX cannot be deleted"));
         }
-        let mailboxes = &mut self.account(account)?.mailboxes;
         let Some(id) = mailboxes.remove(name) else {
             // RFC 3501 section 6.3.4: it has inferior names and is \Noselect already.
             return Err(match rules::has_children(mailboxes.keys(), name) {
@@ -81,15 +81,16 @@ impl State {
         to: &MailboxName,
         effects: &mut Effects,
     ) -> Result<(), Failure> {
+        let mailboxes = &self.account(account)?.mailboxes;
         if from.is_inbox() {
             return self.rename_inbox(account, to, effects);
         }
-        let mailboxes = &self.account(account)?.mailboxes;
         let moves = rules::renames(mailboxes.keys(), from, to)?;
-        if let Some(parent) = to.parent()
-            && !mailboxes.contains_key(&parent)
-        {
-            self.create_all(account, &parent, None)?;
+        if let Some(parent) = to.parent() {
+            match self.create_all(account, &parent, None) {
+                Ok(_) | Err(Failure::Exists) => {}
+                Err(failure) => return Err(failure),
+            }
         }
         let mailboxes = &mut self.account(account)?.mailboxes;
         for (old, new) in moves {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postkern_server::bounce::{self, Bounce, HEADER_MAX};
-use postkern_server::job::{Commit, Committed, Done, Failure, Local, QueueId, Report, Timestamp};
+use postkern_server::job::{Commit, Committed, Done, Failure, Local, MailboxId, QueueId, Report, Timestamp};
 use postkern_server::mailbox::MailboxName;
 use postkern_server::queue::{self, ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, QueueEntry, Settled};
 use postkern_server::trace;
@@ -51,29 +51,34 @@ impl State {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Result<Committed, Failure> {
+        let targets = self.targets(&commit.reverse_path, rules::each_once(commit.local))?;
         let id = self.next_queue();
         let head = commit.trace.map(|trace| trace::received(&trace, id, now)).unwrap_or_default();
         let body = whole(head, commit.message)?;
-        self.deliver(&body, &commit.reverse_path, rules::each_once(commit.local), now, effects)?;
+        self.deliver(&body, targets, now, effects)?;
         self.enqueue(id, body, commit.reverse_path, commit.remote, now, effects);
         Ok(Committed { id })
     }
 
-    /// Puts a message into INBOXes: all of them, or none.
-    fn deliver(
-        &mut self,
-        body: &Arc<Vec<u8>>,
-        reverse_path: &str,
-        local: Vec<Local>,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Result<(), Failure> {
+    /// The INBOXes that are to have a message, which all have room, and what is put in front
+    /// of it there.
+    fn targets(&self, reverse_path: &str, local: Vec<Local>) -> Result<Vec<(MailboxId, Vec<u8>)>, Failure> {
         let mut targets = Vec::with_capacity(local.len());
         for local in local {
             let id = self.find(local.account, &MailboxName::inbox()).map_err(|_| Failure::NoSuchAccount)?;
             rules::uid_after(self.mailbox(id)?.uid_next, 1)?;
             targets.push((id, trace::delivered(reverse_path, &local.recipient)));
         }
+        Ok(targets)
+    }
+
+    fn deliver(
+        &mut self,
+        body: &Arc<Vec<u8>>,
+        targets: Vec<(MailboxId, Vec<u8>)>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<(), Failure> {
         for (id, prefix) in targets {
             self.mailbox_mut(id)?.add(Message { internal_date: now, ..Self::message(prefix, body) });
             effects.mailboxes.insert(id);
@@ -145,16 +150,21 @@ impl State {
         Ok(cut(&[&message.body], range))
     }
 
-    pub(super) fn report(&mut self, report: Report, now: Timestamp, effects: &mut Effects) -> Result<(), Failure> {
-        let Report { attempt, outcomes, schedule, .. } = &report;
+    pub(super) fn report(&mut self, report: &Report, now: Timestamp, effects: &mut Effects) {
+        let Report { attempt, outcomes, schedule, .. } = report;
         // Removed by hand in the meantime: there is nothing left to be done.
-        let Some(message) = self.queue.get_mut(&attempt.id) else { return Ok(()) };
+        let Some(message) = self.queue.get_mut(&attempt.id) else { return };
         let attempts = attempt.attempts.saturating_add(1);
         let mut failed = Vec::new();
         for (recipient, outcome) in attempt.recipients.iter().zip(outcomes) {
-            let is_it = |waiting: &Waiting| waiting.recipient == *recipient && waiting.attempts == attempt.attempts;
+            let is_it = |waiting: &Waiting| waiting.recipient == *recipient;
             let Some(at) = message.recipients.iter().position(is_it) else { continue };
-            match queue::settle(outcome, attempts, message.queued, now, schedule) {
+            let settled = queue::settle(outcome, attempts, message.queued, now, schedule);
+            // Another attempt was reported in the meantime: this one tells only that it is there.
+            if settled != Settled::Gone && message.recipients[at].attempts != attempt.attempts {
+                continue;
+            }
+            match settled {
                 Settled::Gone => drop(message.recipients.remove(at)),
                 Settled::Bounce(diagnostic) => failed.push((message.recipients.remove(at).recipient, diagnostic)),
                 Settled::Again(next) => {
@@ -169,10 +179,9 @@ impl State {
         if message.recipients.is_empty() {
             self.queue.remove(&attempt.id);
         }
-        if failed.is_empty() {
-            return Ok(());
+        if !failed.is_empty() {
+            self.bounce(report, &sender, &body, queued, &failed, now, effects);
         }
-        self.bounce(&report, &sender, &body, queued, &failed, now, effects)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a bounce")]
@@ -185,7 +194,7 @@ impl State {
         failed: &[(String, Diagnostic)],
         now: Timestamp,
         effects: &mut Effects,
-    ) -> Result<(), Failure> {
+    ) {
         let (hostname, id) = (report.hostname.as_str(), report.attempt.id);
         let to = rules::bounce_to(sender, &report.domains);
         let account = match &to {
@@ -194,21 +203,22 @@ impl State {
         };
         if account.is_none() && to != BounceTo::Elsewhere {
             tracing::warn!(queue_id = id.0, failed = failed.len(), "a bounce has no one to go to and is dropped");
-            return Ok(());
+            return;
         }
         let own_id = self.next_queue();
         let header = rules::bounce_header(body);
         debug_assert!(header.len() <= HEADER_MAX);
         let message = bounce::build(&Bounce { hostname, id, own_id, sender, failed, queued, now, header });
         let message = Arc::new(message);
-        match account {
-            Some(account) => {
-                let local = vec![Local { account, recipient: sender.to_owned() }];
-                self.deliver(&message, "", local, now, effects)?;
-            }
-            None => self.enqueue(own_id, message, String::new(), vec![sender.to_owned()], now, effects),
+        let Some(account) = account else {
+            self.enqueue(own_id, message, String::new(), vec![sender.to_owned()], now, effects);
+            return;
+        };
+        let local = vec![Local { account, recipient: sender.to_owned() }];
+        let delivered = self.targets("", local).and_then(|targets| self.deliver(&message, targets, now, effects));
+        if let Err(why) = delivered {
+            tracing::warn!(queue_id = id.0, ?why, "a bounce cannot be delivered and is dropped");
         }
-        Ok(())
     }
 
     pub(super) fn retry(&mut self, id: QueueId, now: Timestamp, effects: &mut Effects) -> Result<(), Failure> {

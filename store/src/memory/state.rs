@@ -87,7 +87,10 @@ impl State {
             Job::Expunge { mailbox, uids } => self.expunge(mailbox, uids.as_ref(), effects).map(Done::Expunged),
             Job::Remove { mailbox, uids } => self.remove(mailbox, &uids, effects).map(Done::Expunged),
             Job::Due { limit } => Ok(self.due(limit, now)),
-            Job::Report(report) => nothing(self.report(*report, now, effects)),
+            Job::Report(report) => {
+                self.report(&report, now, effects);
+                Ok(Done::Nothing)
+            }
             Job::Admin(admin) => self.administer(admin, now, effects),
             Job::Authenticate { .. }
             | Job::Lookup { .. }

@@ -13,7 +13,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use postkern_server::job::Failure;
@@ -38,16 +38,17 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if it is not there, readable for its owner only, and locks it.
+    /// Makes the folder if it is not there, readable for its owner only, and locks it. Files
+    /// are their owner's alone in a folder that others may read, too.
     pub(super) fn open(root: &Path, serving: bool) -> Result<Self, OpenError> {
         let (bodies, spool) = (root.join("bodies"), root.join("spool"));
-        for folder in [root, &bodies, &spool] {
+        for folder in [root, &bodies, &spool].into_iter().filter(|folder| !folder.exists()) {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
             made.and_then(|()| sync(folder.parent().unwrap_or(folder))).map_err(|source| at(folder, source))?;
         }
         let serving = serving.then(|| serve(root)).transpose()?;
         let path = root.join("processes.lock");
-        let processes = lock_file(&path)?;
+        let processes = own_file(&path)?;
         let is_alone = match processes.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
@@ -57,7 +58,10 @@ impl Folder {
             }
             Err(TryLockError::Error(source)) => return Err(at(&path, source)),
         };
-        Ok(Self { root: root.to_owned(), bodies, spool, processes, _serving: serving, is_alone })
+        let folder = Self { root: root.to_owned(), bodies, spool, processes, _serving: serving, is_alone };
+        // SQLite makes its other files with the rights of this one.
+        own_file(&folder.database())?;
+        Ok(folder)
     }
 
     /// Removes what nobody owns, if nobody else is here, and lets others in.
@@ -111,7 +115,7 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
 
 fn serve(root: &Path) -> Result<File, OpenError> {
     let path = root.join("serving.lock");
-    let file = lock_file(&path)?;
+    let file = own_file(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Serving(root.to_owned())),
@@ -119,8 +123,11 @@ fn serve(root: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn lock_file(path: &Path) -> Result<File, OpenError> {
-    OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(|source| at(path, source))
+/// Opens a file, made for its owner only if it is not there.
+fn own_file(path: &Path) -> Result<File, OpenError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options.open(path).map_err(|source| at(path, source))
 }
 
 fn remove_files(folder: &Path, is_loose: impl Fn(&str) -> Result<bool, OpenError>) -> Result<(), OpenError> {

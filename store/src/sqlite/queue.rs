@@ -125,6 +125,7 @@ pub(super) fn report(change: &mut Change<'_>, report: &Report) -> Outcome<()> {
     let Some((sender, body, queued)) = message.optional()? else { return Ok(()) };
     let (sender, body): (String, i64) = (sender, body);
     let attempts = attempt.attempts.saturating_add(1);
+    let mut gone = db.prepare_cached("DELETE FROM recipient WHERE message = ?1 AND recipient = ?2")?;
     let mut delete =
         db.prepare_cached("DELETE FROM recipient WHERE message = ?1 AND recipient = ?2 AND attempts = ?3")?;
     let mut again = db.prepare_cached(
@@ -135,7 +136,8 @@ pub(super) fn report(change: &mut Change<'_>, report: &Report) -> Outcome<()> {
     for (recipient, outcome) in attempt.recipients.iter().zip(&report.outcomes) {
         let settled = queue::settle(outcome, attempts, queued, now, &report.schedule);
         match settled {
-            Settled::Gone => drop(delete.execute(params![attempt.id.0, recipient, attempt.attempts])?),
+            // Also if another attempt was reported in the meantime: it is there.
+            Settled::Gone => drop(gone.execute(params![attempt.id.0, recipient])?),
             Settled::Bounce(diagnostic) => {
                 // Else another attempt was reported in the meantime.
                 if delete.execute(params![attempt.id.0, recipient, attempt.attempts])? > 0 {
@@ -182,9 +184,16 @@ fn bounce(
     let message = bounce::build(&Bounce { hostname, id, own_id, sender, failed, queued, now, header });
     let incoming = Incoming::take(change.folder, Spool { tail: message, file: None })?;
     let body = add_body(change, b"", incoming)?;
-    match account {
-        Some(account) => deliver(change, body, "", vec![Local { account, recipient: sender.to_owned() }]),
-        None => enqueue(change, own_id, body, "", vec![sender.to_owned()]),
+    let Some(account) = account else {
+        return enqueue(change, own_id, body, "", vec![sender.to_owned()]);
+    };
+    match deliver(change, body, "", vec![Local { account, recipient: sender.to_owned() }]) {
+        // Else those that were delivered in this attempt would be tried again.
+        Err(Fault::Failure(Failure::Cannot(why))) => {
+            tracing::warn!(queue_id = id.0, why, "a bounce cannot be delivered and is dropped");
+            Ok(())
+        }
+        done => done,
     }
 }
 

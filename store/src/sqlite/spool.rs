@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use postkern_server::job::{Failure, Spool, SpoolFile};
@@ -76,7 +77,7 @@ impl DiskFile {
     fn create(folder: &Folder) -> Outcome<Self> {
         let name = key()?;
         let path = folder.spool().join(&name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { file, name, path: Removed(Some(path)), size: 0, eight_bit: false })
     }
 

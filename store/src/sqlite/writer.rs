@@ -24,9 +24,13 @@ const QUEUE: usize = 1024;
 /// Jobs of one transaction: with small bodies up to [`spool::INLINE_MAX`] some megabytes.
 const BATCH: usize = 256;
 
+/// Jobs offered that may wait: each may hold as much as one fetch has read.
+const OFFERS: usize = 16;
+
 /// See the module. Dropping it ends the thread once all that was asked is done.
 pub(super) struct Writer {
     requests: Option<SyncSender<Box<dyn Work>>>,
+    offers: Arc<()>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,7 +55,7 @@ impl Writer {
     pub(super) fn start(db: Connection, shared: Arc<Shared>) -> io::Result<Self> {
         let (requests, gathered) = sync_channel(QUEUE);
         let thread = thread::Builder::new().name("writer".into()).spawn(move || run(&db, &gathered, &shared))?;
-        Ok(Self { requests: Some(requests), thread: Some(thread) })
+        Ok(Self { requests: Some(requests), offers: Arc::default(), thread: Some(thread) })
     }
 
     /// Runs `work` in a transaction and waits until that is committed. `work` may be run with
@@ -69,6 +73,15 @@ impl Writer {
 
     /// Runs `work` some time, unless there is much else to do. Nobody waits.
     pub(super) fn offer(&self, work: impl FnOnce(&mut Change<'_>) -> Outcome<()> + Send + 'static) {
+        // Each that waits holds one of these; a few too many at the same time do no harm.
+        let waits = self.offers.clone();
+        if Arc::strong_count(&waits) > OFFERS + 1 {
+            return;
+        }
+        let work = move |change: &mut Change<'_>| {
+            let _waits = waits;
+            work(change)
+        };
         let (answer, _) = sync_channel(1);
         if let Some(requests) = &self.requests {
             // What is offered can be done again another time.

@@ -20,7 +20,7 @@ pub(super) const CASES: &[Case] = &[
     case("a failure is bounced to an account here", bounce_is_delivered),
     case("a bounce is never bounced", bounce_of_a_bounce),
     case("an unknown sender here is sent no bounce", bounce_to_nobody),
-    case("a late report changes nothing", late_report),
+    case("a late report tells only of what was delivered", late_report),
     case("the queue is listed, retried and cleared by hand", by_hand),
     case("queued octets are read in ranges", queued_octets),
     case("the queue's watchers wake", queue_watchers),
@@ -208,7 +208,8 @@ fn late_report(bench: &Bench) {
     let before = bench.queue();
     tell(bench, late.clone(), &[failed()]);
     assert_eq!(bench.queue(), before);
-    bench.run(Job::Admin(Admin::QueueRemove(late.id)));
+    tell(bench, late.clone(), &[Outcome::Delivered]);
+    assert!(bench.queue().is_empty());
     tell(bench, late, &[failed()]);
     assert!(bench.queue().is_empty());
 }

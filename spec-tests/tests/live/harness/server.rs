@@ -13,7 +13,7 @@ use postkern_server::config::{Config, Listener};
 use postkern_server::job::{Admin, Backend, Done, Job};
 use postkern_store::runtime::{Runtime, Setup};
 use postkern_store::sqlite::Sqlite;
-use postkern_store::tls::{self, ServerTls};
+use postkern_store::tls;
 use tempfile::TempDir;
 
 use super::certificate::Authority;
@@ -88,11 +88,11 @@ impl Server {
             config: config.clone(),
             backend: backend.clone(),
             listeners,
-            tls: config.tls.as_ref().map(|files| ServerTls::load(files).expect("our own files")),
-            clients: tls::clients(None).expect("configurations for clients"),
+            tls: config.tls.as_ref().map(|files| tls::ServerTls::load(files).expect("the files just written")),
+            clients: tls::clients(Some(&folder.join("certificate.pem"))).expect("the file just written"),
             dns,
-            tap: None,
             stop: stopped,
+            tap: None,
         };
         let thread = thread::Builder::new()
             .name(runtime.program().into())
