@@ -44,10 +44,13 @@ impl Unstuff {
             [b'.', ..] if self.line_start => 1,
             _ => 0,
         };
-        let len = match memmem::find(input, b"\r\n.") {
-            Some(at) => at + 2,
-            None => input.strip_suffix(b"\r").unwrap_or(input).len(),
+        let end = match skip {
+            0 => memmem::find(input, b"\r\n.").map(|at| at + 2),
+            // One stuffed line often follows another: to begin a search for the next would
+            // cost more than to read this one to its end.
+            _ => memchr::memchr(b'\n', input).map(|at| at + 1),
         };
+        let len = end.unwrap_or(input.strip_suffix(b"\r").unwrap_or(input).len());
         if len <= skip {
             return None;
         }
@@ -150,13 +153,13 @@ impl Body {
         if self.line_start && piece[0] == b'.' {
             out.push(b'.');
         }
-        let mut rest = piece;
-        while let Some(at) = memmem::find(rest, b"\r\n.") {
-            out.extend_from_slice(&rest[..at + 3]);
+        let mut copied = 0;
+        for at in memmem::find_iter(piece, b"\r\n.") {
+            out.extend_from_slice(&piece[copied..at + 3]);
             out.push(b'.');
-            rest = &rest[at + 3..];
+            copied = at + 3;
         }
-        out.extend_from_slice(rest);
+        out.extend_from_slice(&piece[copied..]);
         self.line_start = match piece {
             [b'\n'] => false,
             _ => piece.ends_with(b"\r\n"),
