@@ -11,6 +11,15 @@ pub(crate) fn word(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// What stands before and behind the first `separator`, an octet of ASCII; all of it and
+/// nothing without one. For short parts, as [`word`].
+pub(crate) fn cut(text: &str, separator: u8) -> (&str, &str) {
+    match text.bytes().position(|byte| byte == separator) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
+}
+
 /// The line without its CRLF or LF.
 pub(crate) fn chomp(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
