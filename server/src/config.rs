@@ -13,6 +13,7 @@ mod values;
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -172,9 +173,35 @@ pub struct Limits {
     /// Wrong passwords before a connection is closed.
     pub login_failures: u32,
     /// How long a wrong password's answer is held back.
-    pub login_delay: core::time::Duration,
+    pub login_delay: Duration,
     /// Attempts at relaying under way at a time.
     pub relays: usize,
+    /// From the greeting to the login, in all; not of inbound mail, which has none.
+    pub login_time: Duration,
+    /// Silence before SMTP says 421 (RFC 5321 section 4.5.3.2.7: five minutes at least).
+    pub smtp_idle: Duration,
+    /// Silence before POP3's autologout (RFC 1939 section 3: ten minutes at least).
+    pub pop3_idle: Duration,
+    /// Silence before IMAP's autologout (RFC 3501 section 5.4: thirty minutes at least).
+    pub imap_idle: Duration,
+    /// Octets a second that a message must come at, over a minute.
+    pub data_rate: u32,
+    /// Commands refused as mistakes before a connection is closed, before login and after.
+    pub mistakes_before_login: u16,
+    /// As above, after login.
+    pub mistakes: u16,
+    /// Octets of lines that are too long before a connection is closed.
+    pub excess: usize,
+    /// Octets of an SMTP command line (RFC 5321 section 4.5.3.1.4: 512 at least).
+    pub smtp_line: usize,
+    /// Octets of an IMAP command line after login (RFC 2683 section 3.2.1.5: 8000 at least).
+    pub imap_line: usize,
+    /// Octets of an IMAP literal after login, APPEND's message excepted.
+    pub imap_literal: usize,
+    /// Literals of an IMAP command.
+    pub imap_literals: u32,
+    /// Octets of an IMAP command with its literals after login, APPEND's message excepted.
+    pub imap_command: usize,
 }
 
 impl Default for Limits {
@@ -187,8 +214,21 @@ impl Default for Limits {
             connections_per_network: 500,
             received: 100,
             login_failures: 5,
-            login_delay: core::time::Duration::from_secs(2),
+            login_delay: Duration::from_secs(2),
             relays: 20,
+            login_time: Duration::from_secs(60),
+            smtp_idle: Duration::from_secs(300),
+            pop3_idle: Duration::from_secs(600),
+            imap_idle: Duration::from_secs(30 * 60),
+            data_rate: 500,
+            mistakes_before_login: 10,
+            mistakes: 50,
+            excess: 64 * 1024,
+            smtp_line: 2048,
+            imap_line: 64 * 1024,
+            imap_literal: 100 * 1024,
+            imap_literals: 1000,
+            imap_command: 1024 * 1024,
         }
     }
 }

@@ -86,6 +86,19 @@ key = "key.pem"
 # login_failures = 5
 # login_delay = "2s"
 # relays = 20                      # messages on their way out at a time
+# login_time = "1m"                # from the greeting to the login, in all
+# smtp_idle = "5m"
+# pop3_idle = "10m"
+# imap_idle = "30m"
+# data_rate = 500                  # octets a second that a message must come at
+# mistakes_before_login = 10       # bad commands before a connection is closed
+# mistakes = 50
+# excess = 65536                   # octets of lines that are too long, likewise
+# smtp_line = 2048
+# imap_line = 65536
+# imap_literal = 102400
+# imap_literals = 1000
+# imap_command = 1048576
 "#
     )
 }

@@ -17,6 +17,8 @@ use crate::account::normalize;
 /// Octets that a message may have at least (RFC 5321 section 4.5.3.1.7), and at most:
 /// RFC822.SIZE of IMAP4rev1 is a number below 2^32 (RFC 3501 section 9).
 const MESSAGE: core::ops::RangeInclusive<u64> = 64 * 1024..=u32::MAX as u64;
+/// The longest silence that is waited out.
+const IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// A wrong password's answer is held back no longer than clients wait for one.
 const LOGIN_DELAY_MAX: Duration = Duration::from_secs(60);
 
@@ -268,6 +270,19 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "login_failures",
             "login_delay",
             "relays",
+            "login_time",
+            "smtp_idle",
+            "pop3_idle",
+            "imap_idle",
+            "data_rate",
+            "mistakes_before_login",
+            "mistakes",
+            "excess",
+            "smtp_line",
+            "imap_line",
+            "imap_literal",
+            "imap_literals",
+            "imap_command",
         ],
     );
     if let Some(octets) = reader.value(section, "message", message_size) {
@@ -278,6 +293,8 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
         ("recipients", 100, &mut limits.recipients),
         ("received", 100, &mut limits.received),
         ("login_failures", 1, &mut limits.login_failures),
+        ("data_rate", 0, &mut limits.data_rate),
+        ("imap_literals", 1, &mut limits.imap_literals),
     ] {
         if let Some(count) = reader.value(section, key, |value| number(value, least..=u32::MAX.into())) {
             *limit = count as u32;
@@ -291,6 +308,40 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
     ] {
         if let Some(count) = reader.value(section, key, |value| number(value, 1..=1_000_000)) {
             *limit = count as usize;
+        }
+    }
+    for (key, limit) in
+        [("mistakes_before_login", &mut limits.mistakes_before_login), ("mistakes", &mut limits.mistakes)]
+    {
+        if let Some(count) = reader.value(section, key, |value| number(value, 1..=u16::MAX.into())) {
+            *limit = count as u16;
+        }
+    }
+    // The least that the RFCs let a client count on; the most that a connection should hold.
+    for (key, least, limit) in [
+        ("excess", 1024, &mut limits.excess),
+        ("smtp_line", 512, &mut limits.smtp_line),
+        ("imap_line", 8000, &mut limits.imap_line),
+        ("imap_literal", 1024, &mut limits.imap_literal),
+        ("imap_command", 16 * 1024, &mut limits.imap_command),
+    ] {
+        if let Some(octets) = reader.value(section, key, |value| number(value, least..=16 * 1024 * 1024)) {
+            *limit = octets as usize;
+        }
+    }
+    for (key, least, limit) in [
+        ("login_time", 10, &mut limits.login_time),
+        ("smtp_idle", 300, &mut limits.smtp_idle),
+        ("pop3_idle", 600, &mut limits.pop3_idle),
+        ("imap_idle", 1800, &mut limits.imap_idle),
+    ] {
+        let time = reader.value(section, key, |value| match duration(value)? {
+            time if time < Duration::from_secs(least) => Err(format!("is too short: {least} seconds at least")),
+            time if time > IDLE_MAX => Err("is too long: a day at most".into()),
+            time => Ok(time),
+        });
+        if let Some(time) = time {
+            *limit = time;
         }
     }
     let delay = reader.value(section, "login_delay", |value| match duration(value)? {

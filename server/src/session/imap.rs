@@ -118,7 +118,14 @@ impl Imap {
         machine.tls = config.tls.is_some();
         machine.sasl = super::MECHANISMS;
         machine.login_in_clear = config.plaintext_login;
-        machine.limits.append = u32::try_from(config.limits.message).unwrap_or(u32::MAX);
+        let limits = &config.limits;
+        machine.limits.append = u32::try_from(limits.message).unwrap_or(u32::MAX);
+        machine.limits.mistakes = (limits.mistakes_before_login, limits.mistakes);
+        (machine.limits.login, machine.limits.idle) = (limits.login_time, limits.imap_idle);
+        machine.limits.excess = limits.excess;
+        machine.limits.line.1 = limits.imap_line;
+        (machine.limits.literal.1, machine.limits.literals) = (limits.imap_literal, limits.imap_literals);
+        machine.limits.command.1 = limits.imap_command;
         machine
     }
 

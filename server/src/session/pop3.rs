@@ -72,6 +72,10 @@ impl Pop3 {
         machine.tls = config.tls.is_some();
         machine.sasl = super::MECHANISMS;
         machine.login_in_clear = config.plaintext_login;
+        let limits = &config.limits;
+        machine.limits.mistakes = (limits.mistakes_before_login, limits.mistakes);
+        (machine.limits.login, machine.limits.idle) = (limits.login_time, limits.pop3_idle);
+        machine.limits.excess = limits.excess;
         machine
     }
 

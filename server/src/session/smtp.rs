@@ -119,6 +119,10 @@ impl Smtp {
         if is_submission(listener) {
             machine.auth = super::MECHANISMS;
         }
+        machine.limits.line = config.limits.smtp_line;
+        machine.limits.excess = config.limits.excess;
+        machine.limits.command = config.limits.smtp_idle;
+        machine.limits.data_rate = config.limits.data_rate;
         machine.limits.message = config.limits.message;
         machine.limits.recipients = config.limits.recipients;
         machine
