@@ -81,7 +81,13 @@ fn newlines_are_whole(chunk: &[u8]) -> bool {
 ///
 /// Pieces may be cut anywhere. What is sent has no bare CR and no bare LF: each becomes a
 /// CRLF, so that no message of ours can be read in two ways (CVE-2023-51764). The end adds a
-/// CRLF if the last line lacks it.
+/// CRLF if the last line lacks it. So more octets may be sent than were written, even after
+/// the stuffing is removed.
+///
+/// In POP3 too, though LIST counts the octets as stored: a client that takes a bare LF for
+/// the end of a line would take LF "." LF for the end of the message, and what the message
+/// says next for our status. Stuffing such a dot would put it into the message of every
+/// client that does as RFC 1939 section 3 says.
 #[must_use = "the message is not ended until this is spent"]
 #[derive(Debug, Eq, PartialEq)]
 pub struct Body {
@@ -89,21 +95,11 @@ pub struct Body {
     line_start: bool,
     /// The last octet was a CR whose line end is not yet written.
     cr: bool,
-    newlines: Newlines,
-}
-
-/// What a [`Body`] does with bare CR and bare LF.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Newlines {
-    /// Makes them CRLF: for SMTP, where they are forbidden.
-    Normalise,
-    /// Leaves them: for POP3, where the octets of a message are counted in LIST.
-    Keep,
 }
 
 impl Body {
-    pub(crate) fn new(newlines: Newlines) -> Self {
-        Self { line_start: true, cr: false, newlines }
+    pub(crate) fn new() -> Self {
+        Self { line_start: true, cr: false }
     }
 
     pub(crate) fn write(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
@@ -111,27 +107,15 @@ impl Body {
             return;
         }
         if core::mem::take(&mut self.cr) {
-            match (self.newlines, piece) {
-                (_, [b'\n', rest @ ..]) => {
-                    out.extend_from_slice(b"\r\n");
-                    self.line_start = true;
-                    piece = rest;
-                }
-                (Newlines::Normalise, _) => {
-                    out.extend_from_slice(b"\r\n");
-                    self.line_start = true;
-                }
-                (Newlines::Keep, _) => {
-                    out.push(b'\r');
-                    self.line_start = false;
-                }
-            }
+            out.extend_from_slice(b"\r\n");
+            self.line_start = true;
+            piece = piece.strip_prefix(b"\n").unwrap_or(piece);
         }
         if let [whole @ .., b'\r'] = piece {
             self.cr = true;
             piece = whole;
         }
-        if self.newlines == Newlines::Keep || newlines_are_whole(piece) {
+        if newlines_are_whole(piece) {
             self.stuff(piece, out);
         } else {
             self.normalise(piece, out);
@@ -238,23 +222,12 @@ mod tests {
             (b"\r\r\n\n.", b"\r\n\r\n\r\n..\r\n.\r\n"),
         ] {
             for piece in 1..=message.len().max(1) {
-                let (mut body, mut out) = (Body::new(Newlines::Normalise), Vec::new());
+                let (mut body, mut out) = (Body::new(), Vec::new());
                 message.chunks(piece).for_each(|chunk| body.write(chunk, &mut out));
                 body.end(&mut out);
                 assert_eq!(out, sent, "{message:?} by {piece}");
                 assert_eq!(unstuffed(&out, 1).2, Flaws::default());
             }
-        }
-    }
-
-    #[test]
-    fn a_maildrop_keeps_its_octets() {
-        let message = b"a\n.b\r.c\r\n.d\r";
-        for piece in 1..=message.len() {
-            let (mut body, mut out) = (Body::new(Newlines::Keep), Vec::new());
-            message.chunks(piece).for_each(|chunk| body.write(chunk, &mut out));
-            body.end(&mut out);
-            assert_eq!(out, b"a\n.b\r.c\r\n..d\r\n.\r\n", "by {piece}");
         }
     }
 

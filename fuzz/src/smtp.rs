@@ -39,7 +39,8 @@ fn config(input: &Input<'_>) -> ServerConfig {
         config.limits.excess = 128;
         config.limits.message = 128;
         config.limits.recipients = 2;
-        config.limits.mistakes = 3;
+        config.limits.mistakes = (3, 5);
+        config.limits.refusals = 4;
     }
     config
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::command::{self, Bad, Command, Line};
-use crate::dot::{Body, Newlines};
+use crate::dot::Body;
 use crate::line::{Lines, strict};
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
 use crate::text::{put, put_text, strip_prefix};
@@ -218,10 +218,12 @@ impl Server {
     /// Answers +OK and opens a multi-line response; write it, then end it.
     pub fn begin(&mut self, _: Ticket, text: &str, out: &mut Vec<u8>) -> Body {
         line("+OK", text, out);
-        Body::new(Newlines::Keep)
+        Body::new()
     }
 
-    /// Appends a piece of a multi-line response, dot-stuffed.
+    /// Appends a piece of a multi-line response, dot-stuffed, a bare CR or LF in it as CRLF
+    /// (RFC 1939 section 3: lines end in CRLF). LIST and STAT count the octets of a message as
+    /// it is stored, which then are fewer than are sent.
     pub fn write(&mut self, body: &mut Body, piece: &[u8], out: &mut Vec<u8>) {
         body.write(piece, out);
     }

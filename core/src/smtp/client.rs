@@ -9,7 +9,7 @@ use super::extensions::Extensions;
 use super::path::{is_domain, is_mailbox};
 use super::reply::ReplyLines;
 use super::request::{Command, SendError};
-use crate::dot::{Body, Newlines};
+use crate::dot::Body;
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
 use crate::text::{is_base64, put_number};
 
@@ -298,7 +298,7 @@ impl Client {
             (Verb::Rcpt, 250 | 251) => self.accepted += 1,
             (Verb::Data, 354) => {
                 self.state = State::Body;
-                return Notice::Proceed { body: Body::new(Newlines::Normalise) };
+                return Notice::Proceed { body: Body::new() };
             }
             (Verb::Auth, 334) => {
                 self.state = State::Challenged;

@@ -19,8 +19,13 @@ pub struct Limits {
     /// Recipients of one message; more are refused 452 4.5.3 (RFC 5321 section 4.5.3.1.8 asks
     /// for 100 at least).
     pub recipients: u32,
-    /// Commands refused by the machine itself before it closes.
-    pub mistakes: u16,
+    /// Commands refused by the machine itself before it says 421 and closes, before AUTH
+    /// succeeded and after.
+    pub mistakes: (u16, u16),
+    /// Commands refused with 5yz by the application before the machine says 421 and closes, so
+    /// that nobody lists mailboxes by thousands of RCPTs. A 4yz does not count, nor do the
+    /// replies to single recipients at the end of an LMTP message.
+    pub refusals: u16,
     /// Silence before a command is whole (RFC 5321 section 4.5.3.2.7: five minutes).
     pub command: Duration,
     /// Octets a second that a message must come at, over a minute.
@@ -35,7 +40,8 @@ impl Default for Limits {
             excess: 64 * 1024,
             message: 50 * 1024 * 1024,
             recipients: 1000,
-            mistakes: 10,
+            mistakes: (10, 50),
+            refusals: 50,
             command: Duration::from_secs(300),
             data_rate: 500,
         }

@@ -25,6 +25,7 @@ mod delivery;
 mod event;
 mod extensions;
 mod path;
+mod refusals;
 mod reply;
 mod request;
 mod server;

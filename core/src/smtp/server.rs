@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::command::{self, Bad, Line, Loose, Verb};
 use super::config::{Protocol, ServerConfig};
 use super::event::{Event, Ticket, Tolerated};
+use super::refusals::{ADDRESS, BAD_LINE, HELLO_FIRST, NOT_HERE, PARAM, SEQUENCE, STOPPING, SYNTAX, TOO_BIG, UNKNOWN};
 use super::reply::{Enhanced, Reply};
 use crate::dot::Unstuff;
 use crate::line::{Lines, strict};
@@ -50,7 +51,10 @@ pub struct Server {
     excess: usize,
     /// Recipients accepted in this transaction.
     recipients: u32,
+    /// Commands that the machine refused.
     mistakes: u16,
+    /// Commands that the application refused for good.
+    refusals: u16,
     tolerated: Tolerated,
     hello: Hello,
     /// A ticket is out.
@@ -64,18 +68,6 @@ pub struct Server {
     /// Say 421 as soon as nothing is owed.
     stopping: bool,
 }
-
-const SYNTAX: Reply<'static> = Reply::new(501, Enhanced(5, 5, 4), "syntax error in the command's arguments");
-const UNKNOWN: Reply<'static> = Reply::new(500, Enhanced(5, 5, 2), "unknown command");
-const BAD_LINE: Reply<'static> =
-    Reply::new(500, Enhanced(5, 5, 2), "a line ends in CRLF and holds no other CR, LF or NUL");
-const ADDRESS: Reply<'static> = Reply::new(501, Enhanced(5, 1, 3), "that is no address");
-const PARAM: Reply<'static> = Reply::new(555, Enhanced(5, 5, 4), "unknown parameter");
-const HELLO_FIRST: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "say EHLO first");
-const SEQUENCE: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "bad sequence of commands");
-const NOT_HERE: Reply<'static> = Reply::new(502, Enhanced(5, 5, 1), "not offered here");
-const TOO_BIG: Reply<'static> = Reply::new(552, Enhanced(5, 3, 4), "the message is over the size limit");
-const STOPPING: Reply<'static> = Reply::new(421, Enhanced(4, 3, 2), "shutting down, try again later");
 
 impl Server {
     /// A connection just accepted; `secure` if TLS is in place already.
@@ -91,6 +83,7 @@ impl Server {
             excess: 0,
             recipients: 0,
             mistakes: 0,
+            refusals: 0,
             tolerated: Tolerated::default(),
             hello: Hello::None,
             owed: false,
@@ -107,11 +100,18 @@ impl Server {
     /// response, 235 authenticates; 220 to STARTTLS asks for the layer; 421 to anything and
     /// any answer to QUIT close. At the end of an LMTP message it is the reply for every
     /// recipient.
+    ///
+    /// A 5yz too many ([`Limits::refusals`](super::Limits::refusals)) is followed by a 421,
+    /// and closes.
     pub fn reply(&mut self, ticket: Ticket, reply: &Reply<'_>, out: &mut Vec<u8>) {
         for _ in 0..ticket.replies {
             self.say(&ticket, reply, out);
         }
-        self.decide(ticket.verb, reply);
+        let verb = ticket.verb;
+        self.decide(verb, reply);
+        if reply.code / 100 == 5 && !matches!(verb, Verb::Connect | Verb::Quit) {
+            self.refused(out);
+        }
     }
 
     /// Answers the end of an LMTP message, each recipient by its own reply in the order of
@@ -229,14 +229,26 @@ impl Server {
 
     /// Answers for the application what it need not be asked about.
     fn refuse<'i>(&mut self, reply: &Reply<'_>, out: &mut Vec<u8>) -> Event<'i> {
-        let enhanced = self.hello == Hello::Ehlo;
         self.mistakes += 1;
-        reply.write(enhanced, true, out);
-        if self.mistakes >= self.config.limits.mistakes {
-            Reply::new(421, Enhanced(4, 7, 0), "too many errors").write(enhanced, true, out);
-            self.state = State::Closed(Close::Violation(Violation::Mistakes));
+        reply.write(self.hello == Hello::Ehlo, true, out);
+        let (before, after) = self.config.limits.mistakes;
+        if self.mistakes >= if self.authenticated { after } else { before } {
+            self.too_many("too many errors", out);
         }
         Event::Refused { code: reply.code }
+    }
+
+    /// Counts what the application refused.
+    fn refused(&mut self, out: &mut Vec<u8>) {
+        self.refusals += 1;
+        if self.refusals >= self.config.limits.refusals {
+            self.too_many("too many refusals", out);
+        }
+    }
+
+    fn too_many(&mut self, text: &str, out: &mut Vec<u8>) {
+        let farewell = Reply::new(421, Enhanced(4, 7, 0), text);
+        let _ = self.last_words(&farewell, Close::Violation(Violation::Mistakes), out);
     }
 
     /// Which commands are in sequence (RFC 5321 section 4.1.4).
@@ -449,8 +461,16 @@ impl Machine for Server {
     }
 
     fn upgraded(&mut self, _: Upgrade) {
-        // RFC 3207 section 4.2: what was learnt in plaintext is forgotten.
-        *self = Self { state: State::Commands, stopping: self.stopping, ..Self::new(self.config, true) };
+        // RFC 3207 section 4.2: what was learnt in plaintext is forgotten, but not what the
+        // client has cost.
+        *self = Self {
+            state: State::Commands,
+            stopping: self.stopping,
+            excess: self.excess,
+            mistakes: self.mistakes,
+            refusals: self.refusals,
+            ..Self::new(self.config, true)
+        };
     }
 
     fn eof(&mut self) {

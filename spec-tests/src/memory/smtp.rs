@@ -10,7 +10,7 @@
 //! | `auth=PLAIN,LOGIN`, `clear=yes` | mechanisms; also without TLS |
 //! | `greeting= hello= mail= data= message= starttls= help=` | the code answered instead of the usual one |
 //! | `hold=mail,...` | these commands are answered by `A: answer` or `A: answer CODE` only |
-//! | `line= auth_line= excess= message_max= recipients= mistakes= command= rate=` | limits |
+//! | `line= auth_line= excess= message_max= recipients= mistakes= refusals= command= rate=` | limits |
 //!
 //! Events: `hello NAME`, `helo NAME`, `mail <PATH> size=N body=8BITMIME auth=X`, `rcpt <PATH>`,
 //! `data`, `message "OCTETS"`, `rejected CODE`, `auth MECHANISM`, `user NAME`, `starttls`,
@@ -25,7 +25,7 @@ use super::bench::{App, Bench};
 use crate::play::Subject;
 use crate::transcript::{Header, escaped};
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "host",
     "known",
     "full",
@@ -48,6 +48,7 @@ const KEYS: [&str; 24] = [
     "message_max",
     "recipients",
     "mistakes",
+    "refusals",
     "command",
     "rate",
 ];
@@ -84,7 +85,10 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
         limits.recipients = count as u32;
     }
     if let Some(count) = number("mistakes")? {
-        limits.mistakes = count as u16;
+        limits.mistakes = (count as u16, count as u16);
+    }
+    if let Some(count) = number("refusals")? {
+        limits.refusals = count as u16;
     }
     if let Some(seconds) = number("command")? {
         limits.command = Duration::from_secs(seconds);

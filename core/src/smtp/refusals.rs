@@ -1,0 +1,15 @@
+//! What the server machine answers for the application.
+
+use super::reply::{Enhanced, Reply};
+
+pub(super) const SYNTAX: Reply<'static> = Reply::new(501, Enhanced(5, 5, 4), "syntax error in the command's arguments");
+pub(super) const UNKNOWN: Reply<'static> = Reply::new(500, Enhanced(5, 5, 2), "unknown command");
+pub(super) const BAD_LINE: Reply<'static> =
+    Reply::new(500, Enhanced(5, 5, 2), "a line ends in CRLF and holds no other CR, LF or NUL");
+pub(super) const ADDRESS: Reply<'static> = Reply::new(501, Enhanced(5, 1, 3), "that is no address");
+pub(super) const PARAM: Reply<'static> = Reply::new(555, Enhanced(5, 5, 4), "unknown parameter");
+pub(super) const HELLO_FIRST: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "say EHLO first");
+pub(super) const SEQUENCE: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "bad sequence of commands");
+pub(super) const NOT_HERE: Reply<'static> = Reply::new(502, Enhanced(5, 5, 1), "not offered here");
+pub(super) const TOO_BIG: Reply<'static> = Reply::new(552, Enhanced(5, 3, 4), "the message is over the size limit");
+pub(super) const STOPPING: Reply<'static> = Reply::new(421, Enhanced(4, 3, 2), "shutting down, try again later");
