@@ -52,7 +52,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug)]
 pub enum Job {
     /// Check a password. [`Done::Authenticated`], with none for an unknown account as for a
-    /// wrong password, after the same work.
+    /// wrong password, after the same work; or `Busy`.
     Authenticate {
         /// The account's address, as the client gave it.
         login: String,
@@ -477,6 +477,8 @@ pub enum Failure {
     /// It cannot be done to this mailbox (INBOX deleted, a name with children, too many
     /// levels): why, in words for the client.
     Cannot(&'static str),
+    /// Too much of this kind is to be done already: it may be asked for again later.
+    Busy,
     /// No room on the disk (ENOSPC, EDQUOT, EFBIG).
     Full,
     /// The store failed: why, in words for the log.

@@ -62,7 +62,7 @@ impl Memory {
             Job::Authenticate { login, password } => {
                 let found = self.state().verifier(&login);
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
-                let right = self.logins.verify(&password.0, verifier);
+                let right = self.logins.verify(&password.0, verifier)?;
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => Ok(Done::Found(self.state().lookup(&addresses))),

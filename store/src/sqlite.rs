@@ -99,7 +99,7 @@ impl Sqlite {
                 let found = self.pool.read(|db| accounts::verifier(db, &login))?;
                 // Long and costly on purpose: on the caller's thread, with no connection held.
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
-                let right = self.logins.verify(&password.0, verifier);
+                let right = self.logins.verify(&password.0, verifier)?;
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => self.pool.read(|db| accounts::lookup(db, &addresses)).map(Done::Found),
