@@ -52,7 +52,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug)]
 pub enum Job {
     /// Check a password. [`Done::Authenticated`], with none for an unknown account as for a
-    /// wrong password, after the same work.
+    /// wrong password, after the same work; or `Busy`.
     Authenticate {
         /// The account's address, as the client gave it.
         login: String,
@@ -170,7 +170,8 @@ pub enum Job {
         /// From and to, octets; at most [`READ_MAX`] of them.
         range: Range<u64>,
     },
-    /// Which of these messages match. [`Done::Matches`], ascending by UID.
+    /// Which of these messages match. [`Done::Matches`], ascending by UID. It may end before all
+    /// are judged, though not before the first: once [`SEARCH_BATCH`] octets were read.
     Search {
         /// Which.
         mailbox: MailboxId,
@@ -242,6 +243,8 @@ pub enum Job {
 
 /// Octets of one [`Job::Fetch`]'s answer past which no further message is added.
 pub const FETCH_BATCH: usize = 256 * 1024;
+/// Octets of messages past which one [`Job::Search`] reads no further message.
+pub const SEARCH_BATCH: u64 = 4 * 1024 * 1024;
 /// The most octets of one [`Job::Read`].
 pub const READ_MAX: u64 = 256 * 1024;
 
@@ -426,8 +429,14 @@ pub enum Done {
     Fetched(Vec<Fetched>),
     /// As many as there were.
     Octets(Vec<u8>),
-    /// UIDs that match.
-    Matches(UidSet),
+    /// What matches of the messages that were judged.
+    Matches {
+        /// UIDs that match.
+        found: UidSet,
+        /// Up to this UID all were judged: the last of those asked for, or, if the job ended
+        /// early, one before it. What is behind it must be asked for again.
+        to: u32,
+    },
     /// What STORE changed.
     Stored(Stored),
     /// Where COPY or MOVE put them.
@@ -471,6 +480,8 @@ pub enum Failure {
     /// It cannot be done to this mailbox (INBOX deleted, a name with children, too many
     /// levels): why, in words for the client.
     Cannot(&'static str),
+    /// Too much of this kind is to be done already: it may be asked for again later.
+    Busy,
     /// No room on the disk (ENOSPC, EDQUOT, EFBIG).
     Full,
     /// The store failed: why, in words for the log.

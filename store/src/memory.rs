@@ -62,7 +62,7 @@ impl Memory {
             Job::Authenticate { login, password } => {
                 let found = self.state().verifier(&login);
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
-                let right = self.logins.verify(&password.0, verifier);
+                let right = self.logins.verify(&password.0, verifier)?;
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => Ok(Done::Found(self.state().lookup(&addresses))),
@@ -83,7 +83,7 @@ impl Memory {
                 self.state().fetch(mailbox, &uids, digest, header).map(Done::Fetched)
             }
             Job::Read { mailbox, uid, range } => self.state().read(mailbox, uid, range).map(Done::Octets),
-            Job::Search { mailbox, uids, program } => self.state().search(mailbox, &uids, &program).map(Done::Matches),
+            Job::Search { mailbox, uids, program } => self.state().search(mailbox, &uids, &program),
             Job::ReadQueued { id, range } => self.state().read_queued(id, range).map(Done::Octets),
             Job::Admin(Admin::Accounts) => Ok(Done::Accounts(self.state().account_names())),
             Job::Admin(Admin::Queue) => Ok(Done::Queue(self.state().queue_entries())),

@@ -50,6 +50,11 @@ pub(crate) fn check_count(count: usize, octets: usize) -> Result<(), Failure> {
     if count > MAILBOXES_MAX || octets > NAMES_MAX { Err(TOO_MANY) } else { Ok(()) }
 }
 
+/// The last UID of a set; 0 if it is empty.
+pub(crate) fn last(uids: &UidSet) -> u32 {
+    uids.ranges().last().map_or(0, |&(_, last)| last)
+}
+
 /// The UID after the next `count` messages.
 ///
 /// # Errors

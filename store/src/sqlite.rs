@@ -31,6 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use postkern_server::job::{Admin, Backend, Done, Failure, Guard, Job, MailboxId, Maildrop};
+use rusqlite::Connection;
 
 pub use self::fault::OpenError;
 use self::fault::Outcome;
@@ -98,7 +99,7 @@ impl Sqlite {
                 let found = self.pool.read(|db| accounts::verifier(db, &login))?;
                 // Long and costly on purpose: on the caller's thread, with no connection held.
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
-                let right = self.logins.verify(&password.0, verifier);
+                let right = self.logins.verify(&password.0, verifier)?;
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => self.pool.read(|db| accounts::lookup(db, &addresses)).map(Done::Found),
@@ -130,8 +131,11 @@ impl Sqlite {
             Job::Metas { mailbox, uids } => self.pool.read(|db| reading::metas(db, mailbox, &uids)).map(Done::Metas),
             Job::Fetch { mailbox, uids, digest, header } => {
                 let want = reading::Want { digest, header };
-                let (fetched, made) =
-                    self.pool.read(|db| reading::fetch(db, &self.shared.folder, mailbox, &uids, want))?;
+                let fetch = |db: &Connection| reading::fetch(db, &self.shared.folder, mailbox, &uids, want);
+                let (fetched, made) = match digest || header {
+                    true => self.pool.read_long(fetch)?,
+                    false => self.pool.read(fetch)?,
+                };
                 if !made.is_empty() {
                     self.writer.offer(move |change| reading::keep_digests(change, mailbox, &made));
                 }
@@ -145,10 +149,12 @@ impl Sqlite {
                 let source = self.pool.read(|db| reading::queued(db, id))?;
                 source.cut(&self.shared.folder, range).map(Done::Octets)
             }
-            Job::Search { mailbox, uids, program } => self
-                .pool
-                .read(|db| reading::search(db, &self.shared.folder, mailbox, &uids, &program))
-                .map(Done::Matches),
+            Job::Search { mailbox, uids, program } => {
+                let candidates = self.pool.read_long(|db| reading::candidates(db, mailbox, &uids, &program))?;
+                // Read from files, decoded and judged with no connection held.
+                let (found, to) = candidates.judge(&self.shared.folder, &program)?;
+                Ok(Done::Matches { found, to })
+            }
             Job::Create { account, mailbox, special_use } => {
                 self.nothing(move |change| mailboxes::create(change, account, &mailbox, special_use))
             }

@@ -243,7 +243,7 @@ impl Imap {
             Failure::InUse => (Code::Atom("INUSE"), "the mailbox is in use"),
             Failure::Full => (Code::Atom("OVERQUOTA"), "no room on the server"),
             Failure::NoSuchMessage => (Code::Atom("EXPUNGEISSUED"), "the message is gone"),
-            Failure::NoSuchAccount | Failure::Broken(_) => UNAVAILABLE,
+            Failure::Busy | Failure::NoSuchAccount | Failure::Broken(_) => UNAVAILABLE,
         };
         machine.finish(ticket, Status::No, code, text, out);
     }

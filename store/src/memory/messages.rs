@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use postkern_server::digest::Digest;
 use postkern_server::job::{
-    AccountId, Append, Appended, Copied, FETCH_BATCH, Failure, Fetched, FlagAction, FlagChange, MailboxId, READ_MAX,
-    Stored, Timestamp,
+    AccountId, Append, Appended, Copied, Done, FETCH_BATCH, Failure, Fetched, FlagAction, FlagChange, MailboxId,
+    READ_MAX, SEARCH_BATCH, Stored, Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, Meta, UidSet};
-use postkern_server::search::{Program, Verdict};
+use postkern_server::search::{Needs, Program, Verdict};
 
 use super::state::{Mailbox, Message, State};
 use super::whole;
@@ -73,20 +73,30 @@ impl State {
         Ok(cut(&[&message.prefix, &message.body], range))
     }
 
-    pub(super) fn search(&self, mailbox: MailboxId, uids: &UidSet, program: &Program) -> Result<UidSet, Failure> {
-        let mut matches = UidSet::default();
+    pub(super) fn search(&self, mailbox: MailboxId, uids: &UidSet, program: &Program) -> Result<Done, Failure> {
+        let (mut found, mut read) = (UidSet::default(), 0);
         for (uid, message) in among(self.mailbox(mailbox)?, uids) {
             let meta = message.meta(uid);
             let is_match = match program.judge(&meta) {
                 Verdict::Yes => true,
                 Verdict::No => false,
-                Verdict::NeedsText => program.matches(&meta, &message.octets()),
+                Verdict::NeedsText => {
+                    let octets = message.octets();
+                    read += match program.needs() {
+                        Needs::Nothing | Needs::Header => rules::header_len(&octets) as u64,
+                        Needs::Message => meta.size,
+                    };
+                    program.matches(&meta, &octets)
+                }
             };
             if is_match {
-                matches.push(uid);
+                found.push(uid);
+            }
+            if read >= SEARCH_BATCH {
+                return Ok(Done::Matches { found, to: uid });
             }
         }
-        Ok(matches)
+        Ok(Done::Matches { found, to: rules::last(uids) })
     }
 
     pub(super) fn store(

@@ -12,6 +12,9 @@ use super::fault::Outcome;
 
 /// Readers at one time; a job more waits. Each has a page cache of 2 MiB at most.
 const READERS: usize = 8;
+/// Those of them that long jobs may have at one time, so that RCPT, logins and the like never
+/// wait for searches.
+const LONG: usize = READERS - 2;
 /// How long one waits for another process's lock.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -20,32 +23,48 @@ const BUSY: Duration = Duration::from_secs(10);
 pub(super) struct Pool {
     database: PathBuf,
     state: Mutex<State>,
+    /// For short jobs that wait.
     freed: Condvar,
+    /// For long jobs that wait.
+    freed_long: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     idle: Vec<Connection>,
     out: usize,
+    /// Of those that are out.
+    long: usize,
 }
 
 impl Pool {
     pub(super) fn new(database: PathBuf) -> Self {
-        Self { database, state: Mutex::default(), freed: Condvar::new() }
+        Self { database, state: Mutex::default(), freed: Condvar::new(), freed_long: Condvar::new() }
     }
 
     /// Runs `read` over one state of the database. Waits for a connection if all are out.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
-        let mut lent = Lent { pool: self, db: None };
+        self.lend(false, read)
+    }
+
+    /// As [`Self::read`], for what may take long: waits also if [`LONG`] such are out.
+    pub(super) fn read_long<T>(&self, read: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+        self.lend(true, read)
+    }
+
+    fn lend<T>(&self, long: bool, read: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
         let idle = {
             let mut state = self.state();
-            while state.out >= READERS {
-                state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            while !state.has_place(long) {
+                let freed = if long { &self.freed_long } else { &self.freed };
+                state = freed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             state.out += 1;
+            state.long += usize::from(long);
             state.idle.pop()
         };
-        // Counted from here on: `lent` gives it back, whatever happens.
+        // Given back whatever happens.
+        let mut lent = Lent { pool: self, long, db: None };
         let fresh = idle.map_or_else(|| connect(&self.database, false), Ok);
         let db = match fresh {
             Ok(db) => lent.db.insert(db),
@@ -63,9 +82,16 @@ impl Pool {
     }
 }
 
+impl State {
+    fn has_place(&self, long: bool) -> bool {
+        self.out < READERS && !(long && self.long >= LONG)
+    }
+}
+
 /// A place taken, and the connection in it.
 struct Lent<'a> {
     pool: &'a Pool,
+    long: bool,
     db: Option<Connection>,
 }
 
@@ -73,9 +99,12 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.state();
         state.out -= 1;
+        state.long -= usize::from(self.long);
         state.idle.extend(self.db.take());
         drop(state);
+        // One of each kind: who finds the place taken waits for the next.
         self.pool.freed.notify_one();
+        self.pool.freed_long.notify_one();
     }
 }
 
@@ -109,4 +138,49 @@ pub(super) fn connect(database: &Path, writes: bool) -> Result<Connection, rusql
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
     Ok(db)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn long_jobs_leave_room_for_short_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("db");
+        drop(connect(&database, true).unwrap());
+        let pool = Pool::new(database);
+        let (all_out, go_on, done) = (Barrier::new(LONG + 1), Barrier::new(LONG + 1), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..LONG {
+                scope.spawn(|| {
+                    pool.read_long(|_| {
+                        all_out.wait();
+                        go_on.wait();
+                        Ok(())
+                    })
+                });
+            }
+            all_out.wait();
+            for _ in 0..LONG {
+                scope.spawn(|| {
+                    pool.read_long(|_| {
+                        done.fetch_add(1, Ordering::SeqCst);
+                        Ok(())
+                    })
+                });
+            }
+            assert!(!pool.state().has_place(true));
+            pool.read(|_| pool.read(|_| Ok(()))).unwrap();
+            assert_eq!(done.load(Ordering::SeqCst), 0);
+            go_on.wait();
+        });
+        assert_eq!(done.load(Ordering::SeqCst), LONG);
+        let state = pool.state();
+        assert_eq!((state.out, state.long), (0, 0));
+    }
 }

@@ -7,7 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use postkern_server::digest::Digest;
-use postkern_server::job::{AccountId, FETCH_BATCH, Failure, Fetched, MailboxId, QueueId, READ_MAX, Timestamp};
+use postkern_server::job::{
+    AccountId, FETCH_BATCH, Failure, Fetched, MailboxId, QueueId, READ_MAX, SEARCH_BATCH, Timestamp,
+};
 use postkern_server::mailbox::{Flags, MailboxName, Meta, UidSet};
 use postkern_server::search::{Needs, Program, Verdict};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -256,37 +258,67 @@ pub(super) fn keep_digests(change: &mut Change<'_>, mailbox: MailboxId, made: &M
     Ok(())
 }
 
-pub(super) fn search(
-    db: &Connection,
-    folder: &Folder,
-    mailbox: MailboxId,
-    uids: &UidSet,
-    program: &Program,
-) -> Outcome<UidSet> {
-    let mailbox = Mailbox::by_id(db, mailbox)?;
-    let mut matches = UidSet::default();
-    for meta in among(db, &mailbox, uids)? {
-        let is_match = match program.judge(&meta) {
-            Verdict::Yes => true,
-            Verdict::No => false,
-            Verdict::NeedsText => match text(db, folder, &mailbox, meta.uid, program.needs()) {
-                Ok(text) => program.matches(&meta, &text),
-                Err(Fault::Failure(Failure::NoSuchMessage)) => false,
-                Err(fault) => return Err(fault),
-            },
-        };
-        if is_match {
-            matches.push(meta.uid);
-        }
-    }
-    Ok(matches)
+/// What a search looks at, read from the database: some of it may still be in files.
+pub(super) struct Candidates {
+    /// Ascending by UID, with what the search must look into, if the rest does not decide.
+    messages: Vec<(Meta, Option<Source>)>,
+    /// All of those asked for are among the messages up to here.
+    to: u32,
 }
 
-/// As much of a message as a search looks into.
-fn text(db: &Connection, folder: &Folder, mailbox: &Mailbox, uid: u32, needs: Needs) -> Outcome<Vec<u8>> {
-    let source = source(db, mailbox, uid)?;
-    match needs {
-        Needs::Nothing | Needs::Header => source.header(folder),
-        Needs::Message => source.whole(folder),
+/// Those of the set that match or may match, up to [`SEARCH_BATCH`] octets.
+pub(super) fn candidates(db: &Connection, mailbox: MailboxId, uids: &UidSet, program: &Program) -> Outcome<Candidates> {
+    let mailbox = Mailbox::by_id(db, mailbox)?;
+    let (mut messages, mut octets) = (Vec::new(), 0);
+    for meta in among(db, &mailbox, uids)? {
+        match program.judge(&meta) {
+            Verdict::No => continue,
+            Verdict::Yes => messages.push((meta, None)),
+            Verdict::NeedsText => {
+                let source = source(db, &mailbox, meta.uid)?;
+                octets += match program.needs() {
+                    Needs::Nothing | Needs::Header => source.size.min(HEADER_STEP),
+                    Needs::Message => source.size,
+                };
+                messages.push((meta, Some(source)));
+            }
+        }
+        if octets >= SEARCH_BATCH {
+            return Ok(Candidates { messages, to: meta.uid });
+        }
+    }
+    Ok(Candidates { messages, to: rules::last(uids) })
+}
+
+impl Candidates {
+    /// Those that match, and up to which UID all were judged.
+    pub(super) fn judge(self, folder: &Folder, program: &Program) -> Outcome<(UidSet, u32)> {
+        let (mut found, mut octets) = (UidSet::default(), 0);
+        for (meta, source) in self.messages {
+            let Some(source) = source else {
+                found.push(meta.uid);
+                continue;
+            };
+            let text = match program.needs() {
+                Needs::Nothing | Needs::Header => source.header(folder),
+                Needs::Message => source.whole(folder),
+            };
+            match text {
+                Ok(text) => {
+                    if program.matches(&meta, &text) {
+                        found.push(meta.uid);
+                    }
+                    octets += text.len() as u64;
+                }
+                // Expunged since the row was read: its file is gone.
+                Err(Fault::Failure(Failure::NoSuchMessage)) => {}
+                Err(fault) => return Err(fault),
+            }
+            // Headers may be longer than was thought.
+            if octets >= SEARCH_BATCH {
+                return Ok((found, self.to.min(meta.uid)));
+            }
+        }
+        Ok((found, self.to))
     }
 }

@@ -1,7 +1,7 @@
 //! Messages: UIDs, reading, copies, removal.
 
 use postkern::imap::SearchKeys;
-use postkern_server::job::{Done, FETCH_BATCH, Failure, Job, READ_MAX};
+use postkern_server::job::{Done, FETCH_BATCH, Failure, Job, READ_MAX, SEARCH_BATCH};
 use postkern_server::mailbox::{Flags, UidSet};
 use postkern_server::search::{Context, Program, compile};
 use std::collections::HashSet;
@@ -20,6 +20,7 @@ pub(super) const CASES: &[Case] = &[
     case("a header ends where the digest says it does", header_of_digest),
     case("SEARCH judges the candidates that are there", search_judges),
     case("SEARCH reads what it must", search_reads),
+    case("SEARCH ends early over large messages, and goes on", search_in_batches),
     case("COPY keeps flags, dates and the order", copy_keeps),
     case("COPY into the same mailbox makes new messages", copy_into_same),
     case("MOVE removes here what it made there", move_removes),
@@ -180,9 +181,39 @@ fn search_reads(bench: &Bench) {
         let parsed = SearchKeys::parse(keys.as_bytes()).expect("the cases' keys are good");
         let program = Arc::new(compile(parsed, &context).expect("and so are their programs"));
         match bench.run(Job::Search { mailbox, uids: all(), program }) {
-            Done::Matches(matches) => assert_eq!(matches.to_string(), found, "{keys}"),
+            Done::Matches { found: matches, to: u32::MAX } => assert_eq!(matches.to_string(), found, "{keys}"),
             other => unexpected(&other),
         }
+    }
+}
+
+fn search_in_batches(bench: &Bench) {
+    let bob = bench.account("bob@home.example");
+    let long = "line\r\n".repeat(SEARCH_BATCH as usize / 3 / 6 + 1);
+    for n in 1..=7 {
+        let fruit = if n % 2 == 0 { "pears" } else { "apples" };
+        bench.append(bob, "INBOX", format!("Subject: {fruit}\r\n\r\n{long}{fruit}\r\n").as_bytes());
+    }
+    let mailbox = bench.select(bob, "INBOX").mailbox;
+    // For each key: how far each job gets, and what it finds.
+    for (keys, jobs) in [
+        ("BODY pears", &[("2", 3), ("4,6", 6), ("", 9)][..]),
+        // What is not read does not count.
+        ("SMALLER 9 BODY pears", &[("", 9)]),
+        ("SUBJECT pears", &[("2,4,6", 9)]),
+    ] {
+        let context = Context { uids: &[1, 2, 3, 4, 5, 6, 7], recent_from: 9, keywords: &[], charset: None };
+        let parsed = SearchKeys::parse(keys.as_bytes()).expect("the cases' keys are good");
+        let program = Arc::new(compile(parsed, &context).expect("and so are their programs"));
+        let mut left = UidSet::range(1, 9);
+        for &(right, judged) in jobs {
+            match bench.run(Job::Search { mailbox, uids: left.clone(), program: program.clone() }) {
+                Done::Matches { found, to } => assert_eq!((found.to_string().as_str(), to), (right, judged), "{keys}"),
+                other => unexpected(&other),
+            }
+            left.remove_to(judged);
+        }
+        assert!(left.is_empty());
     }
 }
 
@@ -197,7 +228,7 @@ fn search_judges(bench: &Bench) {
     // The empty program: everything matches.
     let program = Arc::<Program>::default();
     match bench.run(Job::Search { mailbox, uids, program }) {
-        Done::Matches(found) => assert_eq!(found.to_string(), "2,4"),
+        Done::Matches { found, to: 12 } => assert_eq!(found.to_string(), "2,4"),
         other => unexpected(&other),
     }
 }

@@ -283,8 +283,9 @@ impl Imap {
         out: &mut Vec<u8>,
     ) -> Step {
         match done {
-            Done::Matches(found) => {
+            Done::Matches { found, to } => {
                 found.ranges().iter().for_each(|&(from, to)| searching.found.push_range(from, to));
+                searching.left.remove_to(to);
                 self.search_on(searching, machine, out)
             }
             Done::Failed(failure) => {
@@ -298,9 +299,10 @@ impl Imap {
         }
     }
 
-    fn search_on(&mut self, mut searching: Box<Searching>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+    fn search_on(&mut self, searching: Box<Searching>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         let Some(view) = &self.view else { return Step::Go };
-        let uids = view.take(&mut searching.left, SEARCH_STEP);
+        // What was judged leaves `left` with the answer: the job may end early.
+        let uids = view.take(&mut searching.left.clone(), SEARCH_STEP);
         if !uids.is_empty() {
             let job = Job::Search { mailbox: view.mailbox(), uids, program: searching.program.clone() };
             self.pending = Pending::Search(searching);
