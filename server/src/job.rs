@@ -392,7 +392,8 @@ pub enum Admin {
     Accounts,
     /// [`Done::Queue`], oldest first.
     Queue,
-    /// Makes it due now. [`Done::Nothing`], or `NoSuchMessage`.
+    /// Makes it due now, but for recipients that are being tried. [`Done::Nothing`], or
+    /// `NoSuchMessage`, or `InUse` if all of them are.
     QueueRetry(QueueId),
     /// Removes it without a bounce. [`Done::Nothing`], or `NoSuchMessage`.
     QueueRemove(QueueId),
@@ -475,7 +476,7 @@ pub enum Failure {
     NoSuchAccount,
     /// What was to be made is there already.
     Exists,
-    /// Another session has the maildrop.
+    /// Another session has the maildrop, or the message is being sent.
     InUse,
     /// It cannot be done to this mailbox (INBOX deleted, a name with children, too many
     /// levels): why, in words for the client.

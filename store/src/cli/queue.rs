@@ -55,16 +55,27 @@ pub(super) fn retry(args: &Retried) -> Result<(), CliError> {
     };
     ids.sort_unstable();
     ids.dedup();
-    let mut due = 0;
+    let (mut due, mut trying) = (0, 0);
     for &id in &ids {
         match backend.run(Job::Admin(Admin::QueueRetry(QueueId(id)))) {
             Done::Nothing => due += 1,
+            Done::Failed(Failure::InUse) => trying += 1,
             // Delivered since the list was read.
             Done::Failed(Failure::NoSuchMessage) if args.all => {}
             other => return Err(absent(other, id)),
         }
     }
-    print(&format!("{due} {} due now\n", if due == 1 { "message is" } else { "messages are" }))
+    print(&retried(due, trying))
+}
+
+/// What became of the messages that were to be tried again.
+fn retried(due: usize, trying: usize) -> String {
+    let are = |count| if count == 1 { "message is" } else { "messages are" };
+    match (due, trying) {
+        (due, 0) => format!("{due} {} due now\n", are(due)),
+        (0, trying) => format!("{trying} {} being tried now\n", are(trying)),
+        (due, trying) => format!("{due} {} due now, {trying} {} being tried\n", are(due), are(trying)),
+    }
 }
 
 pub(super) fn remove(args: &RemovedMessage) -> Result<(), CliError> {
@@ -178,6 +189,18 @@ mod tests {
     fn json_has_seconds_since_the_epoch() {
         let right = r#"{"attempts":3,"id":12,"last_error":"connection refused","next":9000,"octets":4096,"queued":1000,"recipient":"bob@b.test","sender":""}"#;
         assert_eq!(json(&entry()).to_string(), right);
+    }
+
+    #[test]
+    fn what_is_being_tried_is_not_called_due() {
+        for (due, trying, said) in [
+            (0, 0, "0 messages are due now\n"),
+            (1, 0, "1 message is due now\n"),
+            (0, 1, "1 message is being tried now\n"),
+            (2, 1, "2 messages are due now, 1 message is being tried\n"),
+        ] {
+            assert_eq!(retried(due, trying), said);
+        }
     }
 
     #[test]

@@ -220,8 +220,13 @@ impl State {
 
     pub(super) fn retry(&mut self, id: QueueId, now: Timestamp, effects: &mut Effects) -> Result<(), Failure> {
         let message = self.queue.get_mut(&id).ok_or(Failure::NoSuchMessage)?;
-        for waiting in &mut message.recipients {
+        let mut is_waiting = false;
+        for waiting in message.recipients.iter_mut().filter(|waiting| waiting.lease.is_none_or(|until| until <= now)) {
             waiting.next = waiting.next.min(now);
+            is_waiting = true;
+        }
+        if !is_waiting {
+            return Err(Failure::InUse);
         }
         effects.queue = true;
         Ok(())

@@ -197,12 +197,16 @@ fn bounce(
 }
 
 pub(super) fn retry(change: &mut Change<'_>, id: QueueId) -> Outcome<()> {
-    let sql = "UPDATE recipient SET next = min(next, ?2) WHERE message = ?1";
-    if change.db.prepare_cached(sql)?.execute(params![id.0, change.now.0])? == 0 {
-        return Err(Failure::NoSuchMessage.into());
+    let sql = "UPDATE recipient SET next = min(next, ?2) WHERE message = ?1 AND coalesce(lease, 0) <= ?2";
+    if change.db.prepare_cached(sql)?.execute(params![id.0, change.now.0])? > 0 {
+        change.effects.queue = true;
+        return Ok(());
     }
-    change.effects.queue = true;
-    Ok(())
+    let mut statement = change.db.prepare_cached("SELECT 1 FROM recipient WHERE message = ?1")?;
+    match statement.exists([id.0])? {
+        true => Err(Failure::InUse.into()),
+        false => Err(Failure::NoSuchMessage.into()),
+    }
 }
 
 pub(super) fn remove(db: &Connection, id: QueueId) -> Outcome<()> {

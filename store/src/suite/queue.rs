@@ -227,6 +227,8 @@ fn by_hand(bench: &Bench) {
     assert_eq!(listed, [(one, "x@one.example", 70_000), (one, "x@two.example", 70_000), (two, "y@one.example", 1)]);
     assert_eq!((queue[0].queued, queue[2].next), (Timestamp(bench.now().0 - 5), bench.now()));
     let (attempts, _) = bench.due(9);
+    // While all are being tried, there is nothing to hasten.
+    assert_eq!(bench.fail(Job::Admin(Admin::QueueRetry(one))), Failure::InUse);
     for attempt in attempts {
         let outcomes = vec![deferred(); attempt.recipients.len()];
         tell(bench, attempt, &outcomes);
@@ -234,6 +236,10 @@ fn by_hand(bench: &Bench) {
     nothing_due(bench);
     bench.run(Job::Admin(Admin::QueueRetry(two)));
     assert_eq!(only(bench).id, two);
+    assert_eq!(bench.fail(Job::Admin(Admin::QueueRetry(two))), Failure::InUse);
+    // A lease that is over holds nothing.
+    bench.pass(LEASE);
+    bench.run(Job::Admin(Admin::QueueRetry(two)));
     bench.run(Job::Admin(Admin::QueueRemove(one)));
     assert!(bench.queue().iter().all(|of| of.id == two));
     for id in [one, QueueId(999)] {
