@@ -70,6 +70,19 @@ fn every_key_is_read() {
         login_failures = 4
         login_delay = 1
         relays = 5
+        login_time = "30s"
+        smtp_idle = "6m"
+        pop3_idle = "11m"
+        imap_idle = "1h"
+        data_rate = 100
+        mistakes_before_login = 3
+        mistakes = 7
+        excess = 2048
+        smtp_line = 1024
+        imap_line = 9000
+        imap_literal = 4096
+        imap_literals = 10
+        imap_command = 20000
         "#,
     )
     .unwrap();
@@ -112,6 +125,19 @@ fn every_key_is_read() {
         login_failures: 4,
         login_delay: Duration::from_secs(1),
         relays: 5,
+        login_time: Duration::from_secs(30),
+        smtp_idle: Duration::from_secs(360),
+        pop3_idle: Duration::from_secs(660),
+        imap_idle: Duration::from_secs(3600),
+        data_rate: 100,
+        mistakes_before_login: 3,
+        mistakes: 7,
+        excess: 2048,
+        smtp_line: 1024,
+        imap_line: 9000,
+        imap_literal: 4096,
+        imap_literals: 10,
+        imap_command: 20_000,
     };
     assert_eq!(config.limits, limits);
     for (peer, may) in [("192.0.2.7", true), ("::ffff:192.0.2.7", true), ("::1", true), ("192.0.3.1", false)] {

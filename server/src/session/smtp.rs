@@ -119,6 +119,7 @@ impl Smtp {
         if is_submission(listener) {
             machine.auth = super::MECHANISMS;
         }
+        machine.limits.mistakes = (config.limits.mistakes_before_login, config.limits.mistakes);
         machine.limits.line = config.limits.smtp_line;
         machine.limits.excess = config.limits.excess;
         machine.limits.command = config.limits.smtp_idle;
