@@ -26,6 +26,9 @@ pub struct Limits {
     /// that nobody lists mailboxes by thousands of RCPTs. A 4yz does not count, nor do the
     /// replies to single recipients at the end of an LMTP message.
     pub refusals: u16,
+    /// From the greeting to the success of AUTH, in all and through STARTTLS: for submission,
+    /// where nothing else is allowed before. None where clients need not log in (MX, LMTP).
+    pub login: Option<Duration>,
     /// Silence before a command is whole (RFC 5321 section 4.5.3.2.7: five minutes).
     pub command: Duration,
     /// Octets a second that a message must come at, over a minute.
@@ -42,6 +45,7 @@ impl Default for Limits {
             recipients: 1000,
             mistakes: (10, 50),
             refusals: 50,
+            login: None,
             command: Duration::from_secs(300),
             data_rate: 500,
         }

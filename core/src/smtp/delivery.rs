@@ -142,6 +142,8 @@ pub struct Delivery {
     /// LMTP replies seen.
     replied: usize,
     body: Option<Body>,
+    /// The greeting, EHLO or HELO was refused.
+    refused_us: bool,
 }
 
 impl Delivery {
@@ -160,6 +162,7 @@ impl Delivery {
             accepted: Vec::new(),
             replied: 0,
             body: None,
+            refused_us: false,
         }
     }
 
@@ -215,6 +218,14 @@ impl Delivery {
         &self.verdicts
     }
 
+    /// Whether the server refused us and not the message: its greeting, or its answer to EHLO,
+    /// HELO or LHLO, was negative. A [`Verdict::Failed`] then holds for this host alone, and
+    /// another host of the domain may take the message (RFC 5321 section 5.1: each is tried in
+    /// order); it is final where no other host is left.
+    pub fn refused_us(&self) -> bool {
+        self.refused_us
+    }
+
     /// The envelope.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
@@ -262,6 +273,7 @@ impl Delivery {
             (_, Stage::Finished) => {}
             _ => {
                 // Greeting, EHLO, AUTH or MAIL was refused: that is the verdict for all.
+                self.refused_us = matches!(self.stage, Stage::Greeting | Stage::Hello { .. });
                 self.refuse_all(&said(reply), reply.code / 100 == 5);
                 self.quit(client, out);
             }

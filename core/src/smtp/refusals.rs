@@ -13,3 +13,13 @@ pub(super) const SEQUENCE: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "
 pub(super) const NOT_HERE: Reply<'static> = Reply::new(502, Enhanced(5, 5, 1), "not offered here");
 pub(super) const TOO_BIG: Reply<'static> = Reply::new(552, Enhanced(5, 3, 4), "the message is over the size limit");
 pub(super) const STOPPING: Reply<'static> = Reply::new(421, Enhanced(4, 3, 2), "shutting down, try again later");
+pub(super) const LACKING: Reply<'static> = Reply::new(451, Enhanced(4, 3, 0), "not decided");
+pub(super) const ENCRYPT: Reply<'static> =
+    Reply::new(538, Enhanced(5, 7, 11), "encryption is required: STARTTLS first");
+pub(super) const MECHANISM: Reply<'static> = Reply::new(504, Enhanced(5, 5, 4), "unknown mechanism");
+pub(super) const FAR: Reply<'static> = Reply::new(421, Enhanced(4, 7, 0), "line far too long");
+pub(super) const BARE_NEWLINE: Reply<'static> =
+    Reply::new(550, Enhanced(5, 6, 11), "bare CR or LF in the message: lines end in CRLF");
+pub(super) const NUL: Reply<'static> = Reply::new(550, Enhanced(5, 6, 0), "the message holds NUL");
+pub(super) const CANCELLED: Reply<'static> = Reply::new(501, Enhanced(5, 7, 0), "authentication was cancelled");
+pub(super) const NO_RECIPIENTS: Reply<'static> = Reply::new(554, Enhanced(5, 5, 1), "no valid recipients");

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::command::{self, Bad, Line, Loose, Verb};
 use super::config::{Protocol, ServerConfig};
 use super::event::{Event, Ticket, Tolerated};
-use super::refusals::{ADDRESS, BAD_LINE, HELLO_FIRST, NOT_HERE, PARAM, SEQUENCE, STOPPING, SYNTAX, TOO_BIG, UNKNOWN};
+use super::refusals as say;
 use super::reply::{Enhanced, Reply};
 use crate::dot::Unstuff;
 use crate::line::{Lines, strict};
@@ -45,6 +45,8 @@ pub struct Server {
     unstuff: Unstuff,
     patience: Patience,
     pace: Pace,
+    /// When AUTH must have succeeded.
+    login: Option<Instant>,
     /// Octets of the message so far.
     size: u64,
     /// Octets of lines that were too long.
@@ -79,6 +81,7 @@ impl Server {
             unstuff: Unstuff::new(),
             patience: Patience::default(),
             pace: Pace::default(),
+            login: None,
             size: 0,
             excess: 0,
             recipients: 0,
@@ -121,12 +124,11 @@ impl Server {
     /// In debug builds, if there are not as many replies as recipients; else those that lack
     /// are answered 451.
     pub fn replies<'a>(&mut self, ticket: Ticket, replies: impl IntoIterator<Item = Reply<'a>>, out: &mut Vec<u8>) {
-        const LACKING: Reply<'static> = Reply::new(451, Enhanced(4, 3, 0), "not decided");
         let mut replies = replies.into_iter();
         for _ in 0..ticket.replies {
             let reply = replies.next();
             debug_assert!(reply.is_some(), "a recipient without a reply");
-            self.say(&ticket, &reply.unwrap_or(LACKING), out);
+            self.say(&ticket, &reply.unwrap_or(say::LACKING), out);
         }
         debug_assert!(replies.next().is_none(), "a reply without a recipient");
         self.decide(ticket.verb, &Reply::OK);
@@ -254,11 +256,11 @@ impl Server {
     /// Which commands are in sequence (RFC 5321 section 4.1.4).
     fn command<'i>(&mut self, line: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
         let Some(line) = strict(line) else {
-            return self.refuse(&BAD_LINE, out);
+            return self.refuse(&say::BAD_LINE, out);
         };
         let parsed = command::parse(line);
         if self.refusing && !matches!(parsed, Ok((Line::Quit, _))) {
-            return self.refuse(&SEQUENCE, out);
+            return self.refuse(&say::SEQUENCE, out);
         }
         let line = match parsed {
             Ok((line, loose)) => {
@@ -267,18 +269,18 @@ impl Server {
             }
             Err(bad) => {
                 let reply = match bad {
-                    Bad::Unknown => UNKNOWN,
-                    Bad::Syntax => SYNTAX,
-                    Bad::Address => ADDRESS,
-                    Bad::Param => PARAM,
+                    Bad::Unknown => say::UNKNOWN,
+                    Bad::Syntax => say::SYNTAX,
+                    Bad::Address => say::ADDRESS,
+                    Bad::Param => say::PARAM,
                 };
                 return self.refuse(&reply, out);
             }
         };
         let lmtp = self.config.protocol == Protocol::Lmtp;
         match line {
-            Line::Ehlo(_) | Line::Helo(_) if lmtp => self.refuse(&UNKNOWN, out),
-            Line::Lhlo(_) if !lmtp => self.refuse(&UNKNOWN, out),
+            Line::Ehlo(_) | Line::Helo(_) if lmtp => self.refuse(&say::UNKNOWN, out),
+            Line::Lhlo(_) if !lmtp => self.refuse(&say::UNKNOWN, out),
             Line::Ehlo(name) | Line::Lhlo(name) => {
                 Event::Hello { name, extended: true, ticket: self.ticket(Verb::Ehlo) }
             }
@@ -289,48 +291,41 @@ impl Server {
             Line::Help(topic) => Event::Help { topic, ticket: self.ticket(Verb::Other) },
             Line::Rset => Event::Rset { ticket: self.ticket(Verb::Rset) },
             Line::Quit => Event::Quit { ticket: self.ticket(Verb::Quit) },
-            Line::StartTls if self.secure || !self.config.tls => self.refuse(&NOT_HERE, out),
-            Line::StartTls if self.mail => self.refuse(&SEQUENCE, out),
+            Line::StartTls if self.secure || !self.config.tls => self.refuse(&say::NOT_HERE, out),
+            Line::StartTls if self.mail => self.refuse(&say::SEQUENCE, out),
             Line::StartTls => Event::StartTls { ticket: self.ticket(Verb::StartTls) },
             Line::Mail(..) | Line::Rcpt(_) | Line::Data | Line::Auth(..) if self.hello == Hello::None => {
-                self.refuse(&HELLO_FIRST, out)
+                self.refuse(&say::HELLO_FIRST, out)
             }
-            Line::Mail(..) if self.mail => self.refuse(&SEQUENCE, out),
+            Line::Mail(..) if self.mail => self.refuse(&say::SEQUENCE, out),
             Line::Mail(_, params) if params.size.is_some_and(|size| size > self.config.limits.message) => {
-                self.refuse(&TOO_BIG, out)
+                self.refuse(&say::TOO_BIG, out)
             }
             Line::Mail(from, params) => Event::Mail { from, params, ticket: self.ticket(Verb::Mail) },
-            Line::Rcpt(_) if !self.mail => self.refuse(&SEQUENCE, out),
+            Line::Rcpt(_) if !self.mail => self.refuse(&say::SEQUENCE, out),
             Line::Rcpt(_) if self.recipients >= self.config.limits.recipients => {
                 // RFC 5321 section 4.5.3.1.10: the client sends the rest in another message.
                 Reply::new(452, Enhanced(4, 5, 3), "too many recipients").write(self.hello == Hello::Ehlo, true, out);
                 Event::Refused { code: 452 }
             }
             Line::Rcpt(to) => Event::Rcpt { to, ticket: self.ticket(Verb::Rcpt) },
-            Line::Data if !self.mail => self.refuse(&SEQUENCE, out),
-            Line::Data if self.recipients == 0 => {
-                let reply = match lmtp {
-                    // RFC 2033 section 4.2: 503 to DATA without a recipient.
-                    true => SEQUENCE,
-                    false => Reply::new(554, Enhanced(5, 5, 1), "no valid recipients"),
-                };
-                self.refuse(&reply, out)
-            }
+            Line::Data if !self.mail => self.refuse(&say::SEQUENCE, out),
+            // RFC 2033 section 4.2: 503 to DATA without a recipient.
+            Line::Data if self.recipients == 0 && lmtp => self.refuse(&say::SEQUENCE, out),
+            Line::Data if self.recipients == 0 => self.refuse(&say::NO_RECIPIENTS, out),
             Line::Data => Event::Data { ticket: self.ticket(Verb::Data) },
             Line::Auth(mechanism, initial) => self.auth(mechanism, initial, out),
         }
     }
 
     fn auth<'i>(&mut self, mechanism: &'i str, initial: Option<&'i [u8]>, out: &mut Vec<u8>) -> Event<'i> {
-        const ENCRYPT: Reply<'static> = Reply::new(538, Enhanced(5, 7, 11), "encryption is required: STARTTLS first");
-        const MECHANISM: Reply<'static> = Reply::new(504, Enhanced(5, 5, 4), "unknown mechanism");
         let offered = self.config.auth.split(' ').any(|name| name.eq_ignore_ascii_case(mechanism));
         match () {
-            () if self.config.auth.is_empty() => self.refuse(&NOT_HERE, out),
+            () if self.config.auth.is_empty() => self.refuse(&say::NOT_HERE, out),
             // RFC 4954 section 4: once a session, not within a transaction, after EHLO.
-            () if self.authenticated || self.mail || self.hello != Hello::Ehlo => self.refuse(&SEQUENCE, out),
-            () if !self.secure && !self.config.auth_in_clear => self.refuse(&ENCRYPT, out),
-            () if !offered => self.refuse(&MECHANISM, out),
+            () if self.authenticated || self.mail || self.hello != Hello::Ehlo => self.refuse(&say::SEQUENCE, out),
+            () if !self.secure && !self.config.auth_in_clear => self.refuse(&say::ENCRYPT, out),
+            () if !offered => self.refuse(&say::MECHANISM, out),
             () => Event::Auth { mechanism, initial, ticket: self.ticket(Verb::Auth) },
         }
     }
@@ -338,9 +333,9 @@ impl Server {
     fn response<'i>(&mut self, line: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
         self.state = State::Commands;
         match strict(line) {
-            None => self.refuse(&BAD_LINE, out),
+            None => self.refuse(&say::BAD_LINE, out),
             // RFC 4954 section 4: a lone "*" cancels.
-            Some(b"*") => self.refuse(&Reply::new(501, Enhanced(5, 7, 0), "authentication was cancelled"), out),
+            Some(b"*") => self.refuse(&say::CANCELLED, out),
             Some(response) => Event::Response { response, ticket: self.ticket(Verb::Auth) },
         }
     }
@@ -350,13 +345,13 @@ impl Server {
         self.state = State::Commands;
         let flaws = self.unstuff.flaws();
         let refused = if self.size > self.config.limits.message {
-            TOO_BIG
+            say::TOO_BIG
         } else if flaws.bare_newline {
             // RFC 5321 section 2.3.8; CVE-2023-51764: a weaker server behind us would read two
             // messages where we read one.
-            Reply::new(550, Enhanced(5, 6, 11), "bare CR or LF in the message: lines end in CRLF")
+            say::BARE_NEWLINE
         } else if flaws.nul {
-            Reply::new(550, Enhanced(5, 6, 0), "the message holds NUL")
+            say::NUL
         } else {
             return Event::Message { size: self.size, ticket: self.ticket(Verb::Message) };
         };
@@ -367,10 +362,9 @@ impl Server {
 
     /// Octets of a line that is too long. The line is answered once, at its end.
     fn too_long<'i>(&mut self, kind: Kind, octets: usize, out: &mut Vec<u8>) -> Event<'i> {
-        const FAR: Reply<'static> = Reply::new(421, Enhanced(4, 7, 0), "line far too long");
         self.excess = self.excess.saturating_add(octets);
         if self.excess > self.config.limits.excess {
-            let _ = self.last_words(&FAR, Close::Violation(Violation::TooLong), out);
+            let _ = self.last_words(&say::FAR, Close::Violation(Violation::TooLong), out);
             return Event::Dropped(octets);
         }
         if kind == Kind::Excess {
@@ -389,6 +383,17 @@ impl Server {
         reply.write(self.hello == Hello::Ehlo, true, out);
         self.state = State::Closed(close);
         Want::Close(close)
+    }
+
+    /// A wait for the client: tells whether it has taken too long.
+    fn timed_out(&mut self, now: Instant) -> bool {
+        let limits = &self.config.limits;
+        let slow = self.state == State::Message && self.pace.too_slow(now, limits.data_rate);
+        let late = match limits.login {
+            Some(limit) if !self.authenticated => now >= *self.login.get_or_insert(now + limit),
+            _ => false,
+        };
+        slow || late || self.patience.expired(now, limits.command)
     }
 
     /// Octets that the line at the start of the input may have.
@@ -412,7 +417,7 @@ impl Machine for Server {
         let frame = match self.state {
             State::TlsAccepted => return Want::Upgrade(Upgrade::Tls),
             State::Commands | State::AuthResponse if self.stopping => {
-                return self.last_words(&STOPPING, Close::Done, out);
+                return self.last_words(&say::STOPPING, Close::Done, out);
             }
             State::Opening => Some(Frame::new(Kind::Open, 0)),
             State::Message => self.unstuff.poll(input),
@@ -426,8 +431,7 @@ impl Machine for Server {
             self.patience.reset();
             return Want::Event(frame);
         }
-        let slow = self.state == State::Message && self.pace.too_slow(now, self.config.limits.data_rate);
-        if slow || self.patience.expired(now, self.config.limits.command) {
+        if self.timed_out(now) {
             return self.last_words(&Reply::new(421, Enhanced(4, 4, 2), "timeout"), Close::Timeout, out);
         }
         Want::Read
@@ -454,21 +458,20 @@ impl Machine for Server {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match (self.patience.deadline(), self.pace.deadline()) {
-            (Some(patience), Some(pace)) => Some(patience.min(pace)),
-            (patience, pace) => patience.or(pace),
-        }
+        let login = self.login.filter(|_| !self.authenticated);
+        [self.patience.deadline(), self.pace.deadline(), login].into_iter().flatten().min()
     }
 
     fn upgraded(&mut self, _: Upgrade) {
         // RFC 3207 section 4.2: what was learnt in plaintext is forgotten, but not what the
-        // client has cost.
+        // client has cost. The time for the login goes on.
         *self = Self {
             state: State::Commands,
             stopping: self.stopping,
             excess: self.excess,
             mistakes: self.mistakes,
             refusals: self.refusals,
+            login: self.login,
             ..Self::new(self.config, true)
         };
     }
@@ -486,7 +489,7 @@ impl Machine for Server {
     fn shut_down(&mut self, out: &mut Vec<u8>) {
         self.stopping = true;
         if !self.owed && matches!(self.state, State::Commands | State::AuthResponse) {
-            let _ = self.last_words(&STOPPING, Close::Done, out);
+            let _ = self.last_words(&say::STOPPING, Close::Done, out);
         }
     }
 }

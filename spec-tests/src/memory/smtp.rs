@@ -10,7 +10,7 @@
 //! | `auth=PLAIN,LOGIN`, `clear=yes` | mechanisms; also without TLS |
 //! | `greeting= hello= mail= data= message= starttls= help=` | the code answered instead of the usual one |
 //! | `hold=mail,...` | these commands are answered by `A: answer` or `A: answer CODE` only |
-//! | `line= auth_line= excess= message_max= recipients= mistakes= refusals= command= rate=` | limits |
+//! | `line= auth_line= excess= message_max= recipients= mistakes= refusals= login= command= rate=` | limits |
 //!
 //! Events: `hello NAME`, `helo NAME`, `mail <PATH> size=N body=8BITMIME auth=X`, `rcpt <PATH>`,
 //! `data`, `message "OCTETS"`, `rejected CODE`, `auth MECHANISM`, `user NAME`, `starttls`,
@@ -25,7 +25,7 @@ use super::bench::{App, Bench};
 use crate::play::Subject;
 use crate::transcript::{Header, escaped};
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "host",
     "known",
     "full",
@@ -49,6 +49,7 @@ const KEYS: [&str; 25] = [
     "recipients",
     "mistakes",
     "refusals",
+    "login",
     "command",
     "rate",
 ];
@@ -90,6 +91,7 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     if let Some(count) = number("refusals")? {
         limits.refusals = count as u16;
     }
+    limits.login = number("login")?.map(Duration::from_secs);
     if let Some(seconds) = number("command")? {
         limits.command = Duration::from_secs(seconds);
     }
