@@ -36,8 +36,9 @@ pub struct Courier {
     addresses: VecDeque<IpAddr>,
     /// A question for its addresses had no answer.
     unknown: bool,
-    /// A host that has no address, for certain.
-    absent: Option<Diagnostic>,
+    /// A host that has no address, for certain, or wants nothing of us: the verdict where no
+    /// host says anything better.
+    hopeless: Option<Diagnostic>,
     connections: usize,
     /// Where the connection goes, to go there again without TLS.
     address: Option<IpAddr>,
@@ -122,7 +123,7 @@ impl Courier {
             host: None,
             addresses: VecDeque::new(),
             unknown: false,
-            absent: None,
+            hopeless: None,
             connections: 0,
             address: None,
             in_clear: false,
@@ -210,7 +211,7 @@ impl Courier {
                 }
                 self.stage = if kind == Kind::A { Stage::Ask(Kind::Aaaa) } else { Stage::NextAddress };
                 if kind == Kind::Aaaa && self.addresses.is_empty() && !self.unknown {
-                    self.absent = Some(self.diagnostic("5.4.4", "the host has no address"));
+                    self.hopeless = Some(self.diagnostic("5.4.4", "the host has no address"));
                 }
             }
             _ => debug_assert!(false, "an answer that was not asked for"),
@@ -268,16 +269,21 @@ impl Courier {
         self.in_clear = false;
         let text = if why.is_empty() { "the connection was lost" } else { why };
         let lost = self.diagnostic("4.4.2", text);
-        let verdicts = service.session().verdicts();
-        for (slot, verdict) in self.remaining().into_iter().zip(verdicts) {
+        let session = service.session();
+        for (slot, verdict) in self.remaining().into_iter().zip(session.verdicts()) {
             self.outcomes[slot] = Some(match verdict {
                 Some(Verdict::Delivered) => Outcome::Delivered,
+                Some(Verdict::Failed(said)) if session.refused_us() => {
+                    // Of this host, not of the message: another may take it.
+                    self.hopeless = Some(self.said(said));
+                    continue;
+                }
                 Some(Verdict::Failed(said)) => Outcome::Failed(self.said(said)),
                 Some(Verdict::Deferred(said)) => Outcome::Deferred(self.said(said)),
                 None => Outcome::Deferred(lost.clone()),
             });
         }
-        if service.session().has_sent_message() {
+        if session.has_sent_message() {
             // The server may have taken the message though its answer was lost: going on to
             // the next host now would make a second copy likely.
             self.stage = Stage::Report;
@@ -352,10 +358,10 @@ impl Courier {
     }
 
     fn report(&self) -> Job {
-        // RFC 5321 section 5.1: hosts that are named and none of which is there are an error,
-        // not a reason to wait.
-        let nothing = match self.absent.clone() {
-            Some(absent) => Outcome::Failed(absent),
+        // RFC 5321 section 5.1: hosts that are named and none of which is there, or takes mail,
+        // are an error, not a reason to wait.
+        let nothing = match self.hopeless.clone() {
+            Some(hopeless) => Outcome::Failed(hopeless),
             None => Outcome::Deferred(self.diagnostic("4.4.1", "no host could be reached")),
         };
         let outcomes: Vec<Outcome> =

@@ -32,6 +32,10 @@ impl RelaySession {
         self.delivery.verdicts()
     }
 
+    pub(super) fn refused_us(&self) -> bool {
+        self.delivery.refused_us()
+    }
+
     pub(super) fn is_finished(&self) -> bool {
         self.progress == Progress::Finished
     }

@@ -118,6 +118,7 @@ impl Smtp {
         machine.auth_in_clear = config.plaintext_login;
         if is_submission(listener) {
             machine.auth = super::MECHANISMS;
+            machine.limits.login = Some(config.limits.login_time);
         }
         machine.limits.mistakes = (config.limits.mistakes_before_login, config.limits.mistakes);
         machine.limits.line = config.limits.smtp_line;
