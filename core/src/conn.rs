@@ -71,6 +71,8 @@ pub struct Conn<M> {
     /// Octets of the event handed out last, consumed by the next poll.
     spent: usize,
     broken: Option<Close>,
+    /// We end the session: no handshake is waited for.
+    stopping: bool,
     layers: Option<Box<Layers>>,
     tap: Option<Box<Tapped>>,
 }
@@ -108,7 +110,16 @@ enum Handshake {
 impl<M: Machine> Conn<M> {
     /// A connection in plaintext.
     pub fn new(machine: M) -> Self {
-        Self { machine, input: Buf::default(), out: Outbox::default(), spent: 0, broken: None, layers: None, tap: None }
+        Self {
+            machine,
+            input: Buf::default(),
+            out: Outbox::default(),
+            spent: 0,
+            broken: None,
+            stopping: false,
+            layers: None,
+            tap: None,
+        }
     }
 
     /// A connection that begins with a layer (implicit TLS, RFC 8314 section 3). The machine
@@ -196,6 +207,15 @@ impl<M: Machine> Conn<M> {
     /// The machine and the output, to say something later or unasked. Poll afterwards.
     pub fn speak(&mut self) -> (&mut M, &mut Vec<u8>) {
         (&mut self.machine, self.out.back())
+    }
+
+    /// Ends the session from our side, as [`Machine::shut_down`] does. A layer's handshake that
+    /// is under way, or that would come next, is given up at once, since nothing can be said
+    /// before it is over: the close is [`Close::Done`]. Poll afterwards.
+    pub fn shut_down(&mut self) {
+        self.stopping = true;
+        let (machine, out) = self.speak();
+        machine.shut_down(out);
     }
 
     /// The space and the output at once, for drivers that read and write concurrently.
@@ -312,11 +332,13 @@ impl<M: Machine> Conn<M> {
         let Handshake::Under { deadline, .. } = &mut self.layers.as_mut()?.handshake else {
             return None;
         };
-        if now >= *deadline.get_or_insert(now + HANDSHAKE) {
-            self.broken = Some(Close::Timeout);
-            return Some(Want::Close(Close::Timeout));
-        }
-        Some(Want::Read)
+        let late = now >= *deadline.get_or_insert(now + HANDSHAKE);
+        self.broken = match () {
+            () if self.stopping => Some(Close::Done),
+            () if late => Some(Close::Timeout),
+            () => None,
+        };
+        Some(self.broken.map_or(Want::Read, Want::Close))
     }
 
     fn holds_input(&self) -> bool {

@@ -184,8 +184,7 @@ where
     }
 
     fn shut_down(&mut self) {
-        let (machine, out) = self.conn.speak();
-        machine.shut_down(out);
+        self.conn.shut_down();
     }
 
     fn watching(&self) -> Option<MailboxId> {

@@ -120,7 +120,7 @@ pub(crate) fn converse<A: Machine, B: Machine>(
 
 /// What TLS needs on both sides.
 pub(crate) struct Keys {
-    server: Arc<rustls::ServerConfig>,
+    pub(crate) server: Arc<rustls::ServerConfig>,
     client: Arc<rustls::ClientConfig>,
 }
 
