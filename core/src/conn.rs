@@ -218,6 +218,16 @@ impl<M: Machine> Conn<M> {
         machine.shut_down(out);
     }
 
+    /// Ends the session for a mistake of ours, whatever is owed: these last words are sent, if
+    /// anything can be, and the connection closes. The machine is asked nothing more.
+    pub fn fail(&mut self, last_words: &[u8]) {
+        if !self.handshaking() {
+            self.out.back().extend_from_slice(last_words);
+            self.encode(true);
+        }
+        self.broken.get_or_insert(Close::Done);
+    }
+
     /// The space and the output at once, for drivers that read and write concurrently.
     pub fn io(&mut self) -> (&mut [u8], &[u8]) {
         match &mut self.layers {

@@ -7,11 +7,13 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use postkern::{Close, Instant, Layer, Upgrade};
 
 use crate::job::{Done, Job, MailboxId};
+use crate::runner::panic_text;
 use crate::service::{Endpoint, Pause};
 
 /// How long a peer may take nothing of what is held for it.
@@ -215,13 +217,13 @@ impl<'e> Drive<'e> {
     /// The watched mailbox has changed.
     pub fn nudge(&mut self) {
         self.quiet = None;
-        self.endpoint.nudge();
+        let _ = self.guarded(|endpoint| endpoint.nudge());
     }
 
     /// The job of [`Need::Job`] is done.
     pub fn done(&mut self, done: Done) {
         self.quiet = None;
-        self.endpoint.done(done);
+        let _ = self.guarded(|endpoint| endpoint.done(done));
     }
 
     /// The layer of [`Need::Layer`] is made.
@@ -240,6 +242,20 @@ impl<'e> Drive<'e> {
         self.phase = Phase::Over { close };
     }
 
+    /// Catches a panic of the session's: a mistake of ours costs one connection, whose peer is
+    /// told.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut dyn Endpoint) -> T) -> Option<T> {
+        let endpoint = &mut *self.endpoint;
+        match catch_unwind(AssertUnwindSafe(|| work(endpoint))) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                tracing::error!("a session panicked: {}", panic_text(&*panic));
+                self.endpoint.fail();
+                None
+            }
+        }
+    }
+
     /// The server stops: the endpoint is told once, and cut off at `until`.
     fn heed(&mut self, until: Instant) {
         if !std::mem::replace(&mut self.stopping, true) {
@@ -255,7 +271,8 @@ impl<'e> Drive<'e> {
             self.lost("the peer takes no output".into());
             return None;
         }
-        match self.endpoint.run(self.now) {
+        let now = self.now;
+        match self.guarded(|endpoint| endpoint.run(now))? {
             Pause::Read => self.read(),
             Pause::Flush => {
                 let wait = Wait { read: false, write: true, until: self.stalled, watch: None };

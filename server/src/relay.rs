@@ -428,6 +428,12 @@ impl Endpoint for Courier {
         }
     }
 
+    fn fail(&mut self) {
+        if let Some(service) = &mut self.service {
+            service.fail();
+        }
+    }
+
     fn watching(&self) -> Option<MailboxId> {
         None
     }

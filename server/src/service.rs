@@ -26,6 +26,12 @@ pub trait Session<M: Machine>: Send {
         Step::Go
     }
 
+    /// What the peer is told if this session fails by a mistake of ours: a line of its
+    /// protocol, whole, or nothing.
+    fn apology(&self) -> &'static [u8] {
+        b""
+    }
+
     /// A mailbox whose changes this session waits for (IDLE).
     fn watching(&self) -> Option<MailboxId> {
         None
@@ -70,6 +76,9 @@ pub trait Endpoint: Send {
     fn nudge(&mut self);
     /// The server stops: says so as soon as the command in progress is answered.
     fn shut_down(&mut self);
+    /// A mistake of ours was caught: says so ([`Session::apology`]), and closes at the next
+    /// run. The session is asked nothing more.
+    fn fail(&mut self);
     /// See [`Session::watching`].
     fn watching(&self) -> Option<MailboxId>;
     /// See [`Conn::upgrade`].
@@ -185,6 +194,11 @@ where
 
     fn shut_down(&mut self) {
         self.conn.shut_down();
+    }
+
+    fn fail(&mut self) {
+        (self.step, self.busy, self.nudged) = (Step::Go, false, false);
+        self.conn.fail(self.session.apology());
     }
 
     fn watching(&self) -> Option<MailboxId> {

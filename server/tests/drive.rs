@@ -38,10 +38,15 @@ impl Endpoint for Script {
         self.note(format!("{done:?}"));
     }
     fn nudge(&mut self) {
+        assert!(!self.told.iter().any(|told| told == "panic"), "as the test wants it");
         self.note("nudge");
     }
     fn shut_down(&mut self) {
         self.note("shut_down");
+    }
+    fn fail(&mut self) {
+        self.output.extend_from_slice(b"sorry");
+        self.pauses = [Pause::Closed(Close::Done)].into();
     }
     fn watching(&self) -> Option<MailboxId> {
         Some(MailboxId(7))
@@ -235,4 +240,17 @@ fn a_quiet_connection_gives_its_buffers_back_and_sleeps_until_its_deadline() {
     assert_eq!(wait(settle(&mut drive, &mut socket, Duration::ZERO, None)).until, Some(at(QUIET)));
     assert_eq!(wait(settle(&mut drive, &mut socket, QUIET, None)).until, deadline);
     assert_eq!(script.told, ["shrink"]);
+}
+
+#[test]
+fn a_panic_of_the_session_is_told_to_its_peer() {
+    let mut script = Script::new(b"", []);
+    script.note("panic");
+    let mut drive = Drive::new(&mut script);
+    let mut socket = Socket::new([], 1000);
+    let _ = settle(&mut drive, &mut socket, Duration::ZERO, None);
+    drive.nudge();
+    let need = settle(&mut drive, &mut socket, Duration::ZERO, None);
+    assert!(!matches!(need, Need::Job(_)), "{need:?}");
+    assert_eq!(1000 - socket.room, "sorry".len());
 }

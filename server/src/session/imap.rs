@@ -275,6 +275,10 @@ impl Finish {
 }
 
 impl Session<Server> for Imap {
+    fn apology(&self) -> &'static [u8] {
+        b"* BYE [SERVERBUG] internal error, try again later\r\n"
+    }
+
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match event {
             Event::Connect { ticket } => {

@@ -259,6 +259,10 @@ impl Open {
 }
 
 impl Session<Server> for Pop3 {
+    fn apology(&self) -> &'static [u8] {
+        b"-ERR [SYS/TEMP] internal error, try again later\r\n"
+    }
+
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match event {
             Event::Connect { ticket } => {

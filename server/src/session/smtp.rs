@@ -190,6 +190,10 @@ fn is_submission(listener: Listener) -> bool {
 }
 
 impl Session<Server> for Smtp {
+    fn apology(&self) -> &'static [u8] {
+        b"421 4.3.0 internal error, try again later\r\n"
+    }
+
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         const LOGIN_FIRST: Reply<'static> = Reply::new(530, Enhanced(5, 7, 0), "authentication required");
         let (ticket, reply) = match event {
