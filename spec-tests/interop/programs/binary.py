@@ -109,12 +109,12 @@ def a_bad_configuration_is_refused_with_its_line(target):
     good = target.config.read_text()
     with tempfile.TemporaryDirectory() as folder:
         bad = Path(folder) / "postkern.toml"
-        for wrong in ["frobnicate = 1\n", "hostname = 5\n", "domains = 'x'\n"]:
+        for wrong in ["frobnicate = 1\n", "hostname = 5\n", "domains = 5\n"]:
             key = wrong.split(" ")[0]
             bad.write_text(wrong + re.sub(rf"(?m)^{key} = .*\n", "", good))
             done = subprocess.run([target.binary, "config", "check", "--config", bad], capture_output=True, timeout=60)
             said = (done.stdout + done.stderr).decode()
-            expect(done.returncode != 0 and re.search(r"\b1\b", said) and "postkern.toml" in said, wrong, said)
+            expect(done.returncode != 0 and "postkern.toml:1:" in said, wrong, said)
             served = subprocess.run([target.binary, "serve", "--config", bad], capture_output=True, timeout=60)
             expect(served.returncode != 0, "it was served")
 
