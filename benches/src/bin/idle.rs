@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 /// Long enough for any answer that will come at all.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Time for the server to come to rest, and to give memory back if it means to.
-const REST: Duration = Duration::from_secs(3);
+/// Time for the server to come to rest, and to give memory back: it does for a connection that
+/// was quiet for some seconds.
+const REST: Duration = Duration::from_secs(15);
 
 type Done<T> = Result<T, Box<dyn Error>>;
 

@@ -198,10 +198,9 @@ impl Pop3 {
         Step::Go
     }
 
-    /// RFC 1939 section 6: UPDATE.
+    /// RFC 1939 section 6: UPDATE. The maildrop is released before the reply, so that a client
+    /// which connects again at once finds it free.
     fn quit(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        // The lock is given back before the answer, not when the socket closes: a client that
-        // comes again at once is let in.
         let gone = self.maildrop.as_ref().map(|open| (open.maildrop.mailbox, open.marked()));
         match gone {
             Some((mailbox, uids)) if !uids.is_empty() => {
