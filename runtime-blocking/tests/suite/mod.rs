@@ -43,7 +43,6 @@ impl Running {
             tap: None,
             clients: ClientTls { verified: Arc::clone(&client), any: client },
             dns: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 53))],
-            tap: None,
             stop: stopped,
         };
         Self { ports, backend, stop, served: thread::spawn(move || runtime.serve(setup)) }
