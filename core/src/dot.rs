@@ -44,10 +44,13 @@ impl Unstuff {
             [b'.', ..] if self.line_start => 1,
             _ => 0,
         };
-        let len = match memmem::find(input, b"\r\n.") {
-            Some(at) => at + 2,
-            None => input.strip_suffix(b"\r").unwrap_or(input).len(),
+        let end = match skip {
+            0 => memmem::find(input, b"\r\n.").map(|at| at + 2),
+            // One stuffed line often follows another: to begin a search for the next would
+            // cost more than to read this one to its end.
+            _ => memchr::memchr(b'\n', input).map(|at| at + 1),
         };
+        let len = end.unwrap_or(input.strip_suffix(b"\r").unwrap_or(input).len());
         if len <= skip {
             return None;
         }
@@ -63,21 +66,15 @@ impl Unstuff {
 }
 
 /// Whether each CR stands before an LF and each LF behind a CR, the chunk being whole in
-/// this respect. Counts in blocks, which compilers turn into vector code: as many CRs as
-/// LFs as pairs means that there are only pairs.
+/// this respect. Every pair is looked at, flawed or not: a loop that may stop early does not
+/// become vector code, and this one does.
 fn newlines_are_whole(chunk: &[u8]) -> bool {
-    let mut before = 0;
-    chunk.chunks(8 * 1024).all(|block| {
-        let of = |newline: u8| block.iter().map(|&byte| usize::from(byte == newline)).sum::<usize>();
-        let pairs =
-            block.windows(2).map(|two| usize::from(two[0] == b'\r') & usize::from(two[1] == b'\n')).sum::<usize>();
-        let head = usize::from(before == b'\r' && block[0] == b'\n');
-        let tail = usize::from(block[block.len() - 1] == b'\r');
-        let dangling = usize::from(before == b'\r') - head;
-        before = block[block.len() - 1];
-        // A CR that ends the block is paired, or found dangling, by the next one.
-        dangling == 0 && of(b'\n') == pairs + head && of(b'\r') == pairs + tail
-    }) && before != b'\r'
+    let [first, rest @ ..] = chunk else { return true };
+    let flawed = chunk
+        .iter()
+        .zip(rest)
+        .fold(0, |flawed, (&byte, &next)| flawed | (u8::from(byte == b'\r') ^ u8::from(next == b'\n')));
+    flawed == 0 && *first != b'\n' && !chunk.ends_with(b"\r")
 }
 
 /// A message being sent, dot-stuffed piece by piece. Spend it to end the message.
@@ -156,13 +153,13 @@ impl Body {
         if self.line_start && piece[0] == b'.' {
             out.push(b'.');
         }
-        let mut rest = piece;
-        while let Some(at) = memmem::find(rest, b"\r\n.") {
-            out.extend_from_slice(&rest[..at + 3]);
+        let mut copied = 0;
+        for at in memmem::find_iter(piece, b"\r\n.") {
+            out.extend_from_slice(&piece[copied..at + 3]);
             out.push(b'.');
-            rest = &rest[at + 3..];
+            copied = at + 3;
         }
-        out.extend_from_slice(rest);
+        out.extend_from_slice(&piece[copied..]);
         self.line_start = match piece {
             [b'\n'] => false,
             _ => piece.ends_with(b"\r\n"),
@@ -262,9 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn newlines_are_counted_across_blocks() {
-        for at in [0, 1, 8190, 8191, 8192, 8193, 16383, 16384, 20_000] {
-            let mut chunk = alloc::vec![b'x'; 20_000];
+    fn a_bare_newline_is_seen_wherever_it_stands() {
+        assert!(newlines_are_whole(b""));
+        for at in 0..100 {
+            let mut chunk = alloc::vec![b'x'; 99];
             chunk.splice(at..at, *b"\r\n");
             assert!(newlines_are_whole(&chunk), "{at}");
             chunk.remove(at);

@@ -2,11 +2,21 @@
 
 use alloc::vec::Vec;
 
-/// Splits off the word before the first space.
+/// Splits off the word before the first space. Words are short: a loop is through one before
+/// a search has begun.
 pub(crate) fn word(line: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b' ', line) {
+    match line.iter().position(|&byte| byte == b' ') {
         Some(at) => (&line[..at], &line[at + 1..]),
         None => (line, b""),
+    }
+}
+
+/// What stands before and behind the first `separator`, an octet of ASCII; all of it and
+/// nothing without one. For short parts, as [`word`].
+pub(crate) fn cut(text: &str, separator: u8) -> (&str, &str) {
+    match text.bytes().position(|byte| byte == separator) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
     }
 }
 
@@ -48,6 +58,10 @@ pub(crate) fn is_base64(text: &str) -> bool {
 
 /// Appends `number` in decimal.
 pub(crate) fn put_number(number: u64, out: &mut Vec<u8>) {
+    // Most numbers of a reply's code are this short.
+    if number < 10 {
+        return out.push(b'0' + number as u8);
+    }
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = number;

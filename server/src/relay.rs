@@ -49,6 +49,8 @@ pub struct Courier {
     /// For each recipient of the attempt: what is settled, or what to say if nothing better
     /// comes.
     outcomes: Vec<Option<Outcome>>,
+    /// Reports that failed.
+    reports: usize,
 }
 
 /// Makes what listens to the dialogue with a host of this name.
@@ -79,6 +81,8 @@ pub enum Errand {
 pub const CONNECTIONS_MAX: usize = 5;
 /// Addresses tried of one host, of each kind.
 const ADDRESSES_MAX: usize = 4;
+/// Times that a report is tried.
+const REPORTS_MAX: usize = 3;
 /// How long the answer to QUIT is waited for.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -120,6 +124,7 @@ impl Courier {
             service: None,
             finished: None,
             outcomes,
+            reports: 0,
         }
     }
 
@@ -275,11 +280,16 @@ impl Courier {
 
     /// The job of [`Errand::Job`] is done.
     pub fn reported(&mut self, done: Done) {
-        if let Done::Failed(failure) = done {
-            // The lease runs out, and the attempt is made again.
-            tracing::error!(id = %self.attempt.id, ?failure, "the attempt could not be reported");
-        }
         self.stage = Stage::Over;
+        if let Done::Failed(failure) = done {
+            self.reports += 1;
+            tracing::error!(id = %self.attempt.id, ?failure, "the attempt could not be reported");
+            // What was delivered would go out again when the lease runs out: it is worth
+            // another try.
+            if self.reports < REPORTS_MAX {
+                self.stage = Stage::Report;
+            }
+        }
     }
 
     fn take(&mut self, route: Route) {
@@ -335,17 +345,15 @@ impl Courier {
         }
     }
 
-    fn report(&mut self) -> Job {
+    fn report(&self) -> Job {
         // RFC 5321 section 5.1: hosts that are named and none of which is there are an error,
         // not a reason to wait.
-        let nothing = match self.absent.take() {
+        let nothing = match self.absent.clone() {
             Some(absent) => Outcome::Failed(absent),
             None => Outcome::Deferred(self.diagnostic("4.4.1", "no host could be reached")),
         };
-        let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes)
-            .into_iter()
-            .map(|outcome| outcome.unwrap_or_else(|| nothing.clone()))
-            .collect();
+        let outcomes: Vec<Outcome> =
+            self.outcomes.iter().map(|outcome| outcome.clone().unwrap_or_else(|| nothing.clone())).collect();
         for (recipient, outcome) in self.attempt.recipients.iter().zip(&outcomes) {
             match outcome {
                 Outcome::Delivered => tracing::info!(id = %self.attempt.id, recipient, "relayed"),

@@ -10,4 +10,5 @@ pub mod sqlite;
 pub mod suite;
 pub mod tls;
 
+mod logins;
 mod watchers;

@@ -13,10 +13,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use postkern_server::account;
 use postkern_server::job::{Admin, Backend, Done, Failure, Guard, Job, MailboxId, Maildrop, Spool, SpoolFile};
 
 use self::state::State;
+use crate::logins::Logins;
 use crate::rules::{self, Clock};
 use crate::watchers::{Effects, Maildrops, Wake, Watchers};
 
@@ -29,6 +29,7 @@ pub struct Memory {
     state: Mutex<State>,
     watchers: Watchers,
     maildrops: Maildrops,
+    logins: Logins,
     full: AtomicBool,
 }
 
@@ -45,6 +46,7 @@ impl Memory {
             state: Mutex::default(),
             watchers: Watchers::default(),
             maildrops: Maildrops::default(),
+            logins: Logins::default(),
             full: AtomicBool::new(false),
         }
     }
@@ -60,7 +62,7 @@ impl Memory {
             Job::Authenticate { login, password } => {
                 let found = self.state().verifier(&login);
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
-                let right = account::verify(&password.0, verifier);
+                let right = self.logins.verify(&password.0, verifier);
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => Ok(Done::Found(self.state().lookup(&addresses))),

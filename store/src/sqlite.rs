@@ -30,7 +30,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use postkern_server::account;
 use postkern_server::job::{Admin, Backend, Done, Failure, Guard, Job, MailboxId, Maildrop};
 
 pub use self::fault::OpenError;
@@ -39,6 +38,7 @@ use self::folder::Folder;
 use self::pool::Pool;
 pub use self::spool::INLINE_MAX;
 use self::writer::{Shared, Writer};
+use crate::logins::Logins;
 use crate::rules::{self, Clock};
 use crate::watchers::{Maildrops, Wake, Watchers};
 
@@ -50,6 +50,7 @@ pub struct Sqlite {
     writer: Writer,
     shared: Arc<Shared>,
     maildrops: Maildrops,
+    logins: Logins,
 }
 
 impl Sqlite {
@@ -88,7 +89,7 @@ impl Sqlite {
         let shared = Arc::new(Shared { folder, watchers: Watchers::default(), clock });
         let writer = Writer::start(db, shared.clone());
         let writer = writer.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        Ok(Self { pool, writer, shared, maildrops: Maildrops::default() })
+        Ok(Self { pool, writer, shared, maildrops: Maildrops::default(), logins: Logins::default() })
     }
 
     fn try_run(&self, job: Job) -> Outcome<Done> {
@@ -97,7 +98,7 @@ impl Sqlite {
                 let found = self.pool.read(|db| accounts::verifier(db, &login))?;
                 // Long and costly on purpose: on the caller's thread, with no connection held.
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
-                let right = account::verify(&password.0, verifier);
+                let right = self.logins.verify(&password.0, verifier);
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => self.pool.read(|db| accounts::lookup(db, &addresses)).map(Done::Found),

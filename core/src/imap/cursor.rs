@@ -79,14 +79,16 @@ const CLASSES: [u8; 256] = {
         classes[byte] = match byte as u8 {
             b'(' | b')' => OTHER_STOP,
             b'"' => QUOTED_STOP | OTHER_STOP,
-            b'\\' | 0 => QUOTED_STOP,
-            b'\r' | b'\n' => QUOTED_STOP | OTHER_STOP,
+            b'\\' => QUOTED_STOP,
+            0 => QUOTED_STOP | UNQUOTED,
+            b'\r' | b'\n' => QUOTED_STOP | OTHER_STOP | UNQUOTED,
+            b'\t' => 0,
             b' ' | b'{' => OTHER_STOP,
             b'%' | b'*' => 0,
             b']' => ASTRING,
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'-' | b'_' => ATOM | ASTRING | NAME,
             _ if graphic => ATOM | ASTRING,
-            _ => 0,
+            _ => UNQUOTED,
         };
         byte += 1;
     }
@@ -96,6 +98,8 @@ const ATOM: u8 = 1;
 const ASTRING: u8 = 2;
 /// Ends the plain octets of a quoted string, for good or ill.
 const QUOTED_STOP: u8 = 4;
+/// Is better not quoted, but put into a literal: controls and what is no ASCII.
+const UNQUOTED: u8 = 32;
 /// Ends what is neither string nor list.
 const OTHER_STOP: u8 = 8;
 /// Of the name of a FETCH item.
@@ -118,6 +122,23 @@ pub(super) fn is_astring_char(byte: u8) -> bool {
 /// Of the name of a FETCH item.
 pub(super) fn is_name_char(byte: u8) -> bool {
     is(byte, NAME)
+}
+
+/// How a quoted string has these octets: as they are, with backslashes, or not at all.
+pub(super) fn quoting(octets: &[u8]) -> Quoting {
+    let seen = octets.iter().fold(0, |seen, &byte| seen | CLASSES[usize::from(byte)]);
+    match (seen & UNQUOTED, seen & QUOTED_STOP) {
+        (0, 0) => Quoting::Plain,
+        (0, _) => Quoting::Escaped,
+        _ => Quoting::Never,
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Quoting {
+    Plain,
+    Escaped,
+    Never,
 }
 
 impl<'i> Cursor<'i> {
@@ -314,6 +335,12 @@ mod tests {
             assert_eq!(is_astring_char(byte), atom || byte == b']', "{byte:#x}");
             assert_eq!(is(byte, QUOTED_STOP), b"\"\\\r\n\0".contains(&byte), "{byte:#x}");
             assert_eq!(is(byte, OTHER_STOP), b" ()\"{\r\n".contains(&byte), "{byte:#x}");
+            let quoting = match byte {
+                b'"' | b'\\' => Quoting::Escaped,
+                b' '..=b'~' | b'\t' => Quoting::Plain,
+                _ => Quoting::Never,
+            };
+            assert_eq!(super::quoting(&[b'a', byte]), quoting, "{byte:#x}");
             assert_eq!(is_name_char(byte), byte.is_ascii_alphanumeric() || b".-_".contains(&byte), "{byte:#x}");
         }
     }

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use super::command::StatusItems;
-use super::cursor::is_astring_char;
+use super::cursor::{Quoting, is_astring_char, quoting};
 use super::utf7::encode_mailbox;
 use crate::text::{put, put_number, put_printable, put_text};
 
@@ -321,21 +321,26 @@ impl Fetch {
 
 /// Appends a quoted string, or a literal where octets cannot be quoted.
 pub fn put_string(octets: &[u8], out: &mut Vec<u8>) {
-    let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
     // Long strings are read faster, and by more clients, as literals.
-    if octets.len() > 1000 || !octets.iter().all(plain) {
-        out.push(b'{');
-        put_number(octets.len() as u64, out);
-        return put(&[b"}\r\n", octets], out);
-    }
-    out.push(b'"');
-    for &byte in octets {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
+    let quoting = if octets.len() > 1000 { Quoting::Never } else { quoting(octets) };
+    match quoting {
+        Quoting::Plain => put(&[b"\"", octets, b"\""], out),
+        Quoting::Escaped => {
+            out.push(b'"');
+            for &byte in octets {
+                if matches!(byte, b'"' | b'\\') {
+                    out.push(b'\\');
+                }
+                out.push(byte);
+            }
+            out.push(b'"');
         }
-        out.push(byte);
+        Quoting::Never => {
+            out.push(b'{');
+            put_number(octets.len() as u64, out);
+            put(&[b"}\r\n", octets], out);
+        }
     }
-    out.push(b'"');
 }
 
 /// Appends a string, or NIL.

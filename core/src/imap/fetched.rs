@@ -76,10 +76,13 @@ impl<'i> FetchValues<'i> {
                 return None;
             }
             let rest = cursor.0;
-            Some(FetchValue::read(&mut cursor).unwrap_or_else(|| {
-                cursor.0 = b"";
-                FetchValue::Odd(rest)
-            }))
+            // The value is large: it is handed on as it is, and not taken apart between.
+            let value = FetchValue::read(&mut cursor);
+            if value.is_some() {
+                return value;
+            }
+            cursor.0 = b"";
+            Some(FetchValue::Odd(rest))
         })
     }
 
@@ -108,12 +111,12 @@ impl<'i> FetchValues<'i> {
 
 impl<'i> FetchValue<'i> {
     fn read(cursor: &mut Cursor<'i>) -> Option<Self> {
-        let mut ahead = *cursor;
-        let known = Self::known(&mut ahead).filter(|_| matches!(ahead.peek(), None | Some(b' ')));
-        if known.is_some() {
-            *cursor = ahead;
+        let start = *cursor;
+        let known = Self::known(cursor);
+        if known.is_some() && matches!(cursor.peek(), None | Some(b' ')) {
             return known;
         }
+        *cursor = start;
         Self::other(cursor)
     }
 

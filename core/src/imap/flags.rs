@@ -84,16 +84,17 @@ fn flag<'i>(cursor: &mut Cursor<'i>) -> Option<Flag<'i>> {
     if backslash && cursor.eat(b'*') {
         return Some(Flag::Any);
     }
-    let name = core::str::from_utf8(cursor.atom()?).ok()?;
-    let is = |of: &str| name.eq_ignore_ascii_case(of);
+    let name = cursor.atom()?;
+    let text = || core::str::from_utf8(name).ok();
+    let is = |of: &[u8]| name.eq_ignore_ascii_case(of);
     Some(match name {
-        _ if !backslash => Flag::Keyword(name),
-        _ if is("Answered") => Flag::Answered,
-        _ if is("Flagged") => Flag::Flagged,
-        _ if is("Deleted") => Flag::Deleted,
-        _ if is("Seen") => Flag::Seen,
-        _ if is("Draft") => Flag::Draft,
-        _ if is("Recent") => Flag::Recent,
-        _ => Flag::Extension(name),
+        _ if !backslash => Flag::Keyword(text()?),
+        _ if is(b"Answered") => Flag::Answered,
+        _ if is(b"Flagged") => Flag::Flagged,
+        _ if is(b"Deleted") => Flag::Deleted,
+        _ if is(b"Seen") => Flag::Seen,
+        _ if is(b"Draft") => Flag::Draft,
+        _ if is(b"Recent") => Flag::Recent,
+        _ => Flag::Extension(text()?),
     })
 }

@@ -1,7 +1,7 @@
 //! BODY and BODYSTRUCTURE (RFC 3501 section 7.4.2), as a server says them.
 //!
 //! The whole tree is checked once, without recursion; each level is then read when it is
-//! looked at.
+//! looked at. Where the parts of a multipart end is kept from the reading before.
 
 use super::cursor::{Astring, Cursor};
 use super::envelope::Envelope;
@@ -11,7 +11,11 @@ pub const STRUCTURE_DEPTH: usize = 100;
 
 /// The structure of a message or of a part, checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct BodyStructure<'i>(&'i [u8]);
+pub struct BodyStructure<'i> {
+    octets: &'i [u8],
+    /// Octets of its parts, behind its parenthesis; 0 where it has none.
+    parts: usize,
+}
 
 /// One level of a structure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,17 +85,17 @@ pub struct Extension<'i> {
 pub struct Parameters<'i>(&'i [u8]);
 
 impl<'i> BodyStructure<'i> {
-    /// The level at the top. Reads as far as the parts' ends: to visit all of a tree costs
-    /// its octets times its depth.
+    /// The level at the top. To visit all of a tree costs its octets times its depth, as its
+    /// parts are told apart at each level.
     pub fn body(&self) -> Body<'i> {
-        level(&mut Cursor(self.0)).expect("a structure is checked when it is read")
+        self.level().expect("a structure is checked when it is read")
     }
 
     /// Checks all levels, and takes them as they stand.
     pub(super) fn read(cursor: &mut Cursor<'i>) -> Option<Self> {
         let start = cursor.0;
         let mut open = [Open::Multipart; STRUCTURE_DEPTH];
-        let mut depth = 0;
+        let (mut depth, mut parts) = (0, 0);
         loop {
             cursor.need(b'(')?;
             let opened = match cursor.peek()? {
@@ -107,11 +111,16 @@ impl<'i> BodyStructure<'i> {
             // A body is whole: so may those be that it ends.
             loop {
                 let Some(top) = depth.checked_sub(1) else {
-                    return Some(Self(&start[..start.len() - cursor.0.len()]));
+                    return Some(Self { octets: &start[..start.len() - cursor.0.len()], parts });
                 };
                 match open[top] {
                     Open::Multipart if cursor.peek()? == b'(' => break,
-                    Open::Multipart => multipart_end(cursor).map(|_| ())?,
+                    Open::Multipart => {
+                        if top == 0 {
+                            parts = start.len() - cursor.0.len() - 1;
+                        }
+                        multipart_end(cursor)?;
+                    }
                     Open::Message => {
                         cursor.sp()?;
                         cursor.number()?;
@@ -121,6 +130,65 @@ impl<'i> BodyStructure<'i> {
                 depth = top;
             }
         }
+    }
+
+    /// Takes a body that is checked.
+    fn take(cursor: &mut Cursor<'i>) -> Option<Self> {
+        let start = cursor.0;
+        if !start.starts_with(b"((") {
+            return Some(Self { octets: cursor.value()?, parts: 0 });
+        }
+        cursor.0 = &start[1..];
+        while cursor.peek()? == b'(' {
+            cursor.value()?;
+        }
+        let parts = start.len() - cursor.0.len() - 1;
+        while !cursor.eat(b')') {
+            cursor.sp()?;
+            cursor.value()?;
+        }
+        Some(Self { octets: &start[..start.len() - cursor.0.len()], parts })
+    }
+
+    fn level(&self) -> Option<Body<'i>> {
+        let cursor = &mut Cursor(self.octets);
+        cursor.need(b'(')?;
+        if self.parts > 0 {
+            let (parts, rest) = cursor.0.split_at(self.parts);
+            cursor.0 = rest;
+            let (subtype, parameters, extension) = multipart_end(cursor)?;
+            return Some(Body::Multipart(Multipart { parts, subtype, parameters, extension }));
+        }
+        let basic = Basic::read(cursor)?;
+        let message = if basic.is_message() {
+            cursor.sp()?;
+            let envelope = Envelope::read(cursor)?;
+            cursor.sp()?;
+            Some((envelope, Self::take(cursor)?))
+        } else {
+            None
+        };
+        let lines = if message.is_some() || basic.is_text() {
+            cursor.sp()?;
+            Some(cursor.number()?)
+        } else {
+            None
+        };
+        let (md5, extension) = part_extension(cursor)?;
+        let Basic { media_type, subtype, parameters, id, description, encoding, octets } = basic;
+        Some(Body::Part(Part {
+            media_type,
+            subtype,
+            parameters,
+            id,
+            description,
+            encoding,
+            octets,
+            lines,
+            message,
+            md5,
+            extension,
+        }))
     }
 }
 
@@ -177,50 +245,6 @@ fn leaf(cursor: &mut Cursor<'_>) -> Option<bool> {
     Some(false)
 }
 
-/// One level of what is checked.
-fn level<'i>(cursor: &mut Cursor<'i>) -> Option<Body<'i>> {
-    cursor.need(b'(')?;
-    if cursor.peek()? == b'(' {
-        let start = cursor.0;
-        while cursor.peek()? == b'(' {
-            cursor.value()?;
-        }
-        let parts = &start[..start.len() - cursor.0.len()];
-        let (subtype, parameters, extension) = multipart_end(cursor)?;
-        return Some(Body::Multipart(Multipart { parts, subtype, parameters, extension }));
-    }
-    let basic = Basic::read(cursor)?;
-    let message = if basic.is_message() {
-        cursor.sp()?;
-        let envelope = Envelope::read(cursor)?;
-        cursor.sp()?;
-        Some((envelope, BodyStructure(cursor.value()?)))
-    } else {
-        None
-    };
-    let lines = if message.is_some() || basic.is_text() {
-        cursor.sp()?;
-        Some(cursor.number()?)
-    } else {
-        None
-    };
-    let (md5, extension) = part_extension(cursor)?;
-    let Basic { media_type, subtype, parameters, id, description, encoding, octets } = basic;
-    Some(Body::Part(Part {
-        media_type,
-        subtype,
-        parameters,
-        id,
-        description,
-        encoding,
-        octets,
-        lines,
-        message,
-        md5,
-        extension,
-    }))
-}
-
 /// `body-ext-1part` and the closing parenthesis.
 fn part_extension<'i>(cursor: &mut Cursor<'i>) -> Option<(Option<Astring<'i>>, Extension<'i>)> {
     if cursor.eat(b')') {
@@ -245,7 +269,7 @@ impl<'i> Multipart<'i> {
     /// Each part.
     pub fn parts(&self) -> impl Iterator<Item = BodyStructure<'i>> + use<'i> {
         let mut cursor = Cursor(self.parts);
-        core::iter::from_fn(move || cursor.value().map(BodyStructure))
+        core::iter::from_fn(move || BodyStructure::take(&mut cursor))
     }
 }
 

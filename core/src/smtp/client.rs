@@ -11,7 +11,7 @@ use super::reply::ReplyLines;
 use super::request::{Command, SendError};
 use crate::dot::{Body, Newlines};
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
-use crate::text::{is_base64, number, put_number};
+use crate::text::{is_base64, put_number};
 
 /// Which command a reply answers: they are numbered from 0, the greeting, upwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -285,10 +285,7 @@ impl Client {
     /// Whether a line fits the reply it stands in: three digits of one code, then a space, a
     /// hyphen or the end (RFC 5321 section 4.2).
     fn fits(&self, reply: &[u8], line: &[u8]) -> bool {
-        let code = line.get(..3).and_then(number);
-        code.is_some_and(|code| (200..600).contains(&code))
-            && reply.get(..3) == line.get(..3)
-            && matches!(line.get(3), Some(b' ' | b'-' | b'\r' | b'\n'))
+        code(line).is_some() && code(line) == code(reply) && matches!(line.get(3), Some(b' ' | b'-' | b'\r' | b'\n'))
     }
 
     /// What a reply changes.
@@ -360,8 +357,7 @@ impl Machine for Client {
             return Notice::Secured;
         }
         let raw = frame.of(input);
-        let code = raw.get(..3).and_then(number).unwrap_or(0) as u16;
-        let reply = ReplyLines { code, raw };
+        let reply = ReplyLines { code: code(raw).unwrap_or_default(), raw };
         let Some(sent) = self.sent.pop_front() else {
             self.state = State::Closed(Close::Done);
             return Notice::Closing { reply };
@@ -395,4 +391,11 @@ impl Machine for Client {
             self.eof();
         }
     }
+}
+
+/// The code that a line of a reply begins with: 200 to 599.
+fn code(line: &[u8]) -> Option<u16> {
+    let &[a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] = line else { return None };
+    let value = |digit: u8| u16::from(digit - b'0');
+    Some(value(a) * 100 + value(b) * 10 + value(c))
 }

@@ -1,7 +1,7 @@
 //! The command grammar of the server side (RFC 5321 section 4.1.1).
 
 use super::path::Path;
-use crate::text::{number64, strip_prefix};
+use crate::text::{cut, number64};
 
 /// The commands, as far as pairing and transitions need to tell them apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,14 +97,13 @@ pub(super) struct Loose {
 pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
     let mut loose = Loose::default();
     // Without SMTPUTF8 a command is ASCII (RFC 5321 section 2.4); controls have no place.
-    let Some(line) =
-        core::str::from_utf8(line).ok().filter(|line| line.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t')))
-    else {
+    let printable = line.iter().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~' | b'\t'));
+    let Some(text) = core::str::from_utf8(line).ok().filter(|_| printable) else {
         return Err(if verb(line) == 0 { Bad::Unknown } else { Bad::Syntax });
     };
-    let trimmed = line.trim_end_matches([' ', '\t']);
-    loose.trailing_space = trimmed.len() < line.len();
-    let (first, rest) = trimmed.split_once(' ').unwrap_or((trimmed, ""));
+    let trimmed = text.trim_end_matches([' ', '\t']);
+    loose.trailing_space = trimmed.len() < text.len();
+    let (first, rest) = cut(trimmed, b' ');
     let argument = |rest: &'_ str| if rest.is_empty() { Err(Bad::Syntax) } else { Ok(()) };
     let alone = |line| if rest.is_empty() { Ok(line) } else { Err(Bad::Syntax) };
     let parsed = match (verb(first.as_bytes()), first.len()) {
@@ -112,11 +111,11 @@ pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
         (HELO, 4) => argument(rest).map(|()| Line::Helo(rest)),
         (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
         (MAIL, 4) => {
-            let (path, params) = path(rest, b"FROM:", &mut loose)?;
+            let (path, params) = path(rest, "FROM:", &mut loose)?;
             mail_params(params).map(|params| Line::Mail(path, params))
         }
         (RCPT, 4) => {
-            let (path, params) = path(rest, b"TO:", &mut loose)?;
+            let (path, params) = path(rest, "TO:", &mut loose)?;
             match params.is_empty() {
                 true if path.is_null() => Err(Bad::Address),
                 true => Ok(Line::Rcpt(path)),
@@ -131,7 +130,7 @@ pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
         (HELP, 4) => Ok(Line::Help(rest)),
         (QUIT, 4) => alone(Line::Quit),
         (AUTH, 4) => {
-            let (mechanism, initial) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (mechanism, initial) = cut(rest, b' ');
             let initial = initial.trim_start_matches(' ');
             // RFC 4954 section 4: a lone "=" is an initial response without octets.
             let initial = match initial {
@@ -172,9 +171,9 @@ fn verb(word: &[u8]) -> u32 {
 }
 
 /// The path after FROM: or TO:, and the parameters behind it.
-fn path<'i>(rest: &'i str, keyword: &[u8], loose: &mut Loose) -> Result<(Path<'i>, &'i str), Bad> {
-    let rest = strip_prefix(rest.as_bytes(), keyword).ok_or(Bad::Syntax)?;
-    let rest = core::str::from_utf8(rest).map_err(|_| Bad::Syntax)?;
+fn path<'i>(rest: &'i str, keyword: &str, loose: &mut Loose) -> Result<(Path<'i>, &'i str), Bad> {
+    let (name, rest) = rest.split_at_checked(keyword.len()).ok_or(Bad::Syntax)?;
+    name.eq_ignore_ascii_case(keyword).then_some(()).ok_or(Bad::Syntax)?;
     let text = rest.trim_start_matches(' ');
     loose.space_after_colon = text.len() < rest.len();
     let (path, rest) = Path::parse(text).ok_or(Bad::Address)?;
@@ -187,8 +186,15 @@ fn path<'i>(rest: &'i str, keyword: &[u8], loose: &mut Loose) -> Result<(Path<'i
 
 fn mail_params(params: &str) -> Result<MailParams<'_>, Bad> {
     let mut parsed = MailParams::default();
-    for param in params.split(' ').filter(|param| !param.is_empty()) {
-        let (keyword, value) = param.split_once('=').ok_or(Bad::Param)?;
+    let mut rest = params;
+    while !rest.is_empty() {
+        let (param, after) = cut(rest, b' ');
+        rest = after;
+        if param.is_empty() {
+            continue;
+        }
+        let equals = param.bytes().position(|byte| byte == b'=').ok_or(Bad::Param)?;
+        let (keyword, value) = (&param[..equals], &param[equals + 1..]);
         let first = if keyword.eq_ignore_ascii_case("SIZE") {
             parsed.size.replace(number64(value.as_bytes()).ok_or(Bad::Syntax)?).is_none()
         } else if keyword.eq_ignore_ascii_case("BODY") {

@@ -2,6 +2,9 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::text::strip_prefix;
 
 /// A reverse-path or forward-path: what stood between the angle brackets, without its source
 /// route, checked.
@@ -123,19 +126,50 @@ fn local_part(text: &str) -> Option<usize> {
             }
         }
     } else {
-        let end = bytes.iter().position(|&byte| !is_atext(byte) && byte != b'.').unwrap_or(bytes.len());
-        let dots = &text[..end];
-        if dots.is_empty() || dots.starts_with('.') || dots.ends_with('.') || dots.contains("..") {
-            return None;
-        }
-        end
+        dot_string(bytes)?
     };
     // A quoted string that holds nothing names nobody.
     (len <= LOCAL_MAX && &text[..len] != "\"\"").then_some(len)
 }
 
-fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+/// Octets of the dot-string at the start: no dot stands first, last or beside another.
+fn dot_string(bytes: &[u8]) -> Option<usize> {
+    let mut after_atom = false;
+    let mut len = 0;
+    for &byte in bytes {
+        match byte {
+            b'.' if after_atom => after_atom = false,
+            b'.' => return None,
+            _ if is(byte, ATEXT) => after_atom = true,
+            _ => break,
+        }
+        len += 1;
+    }
+    after_atom.then_some(len)
+}
+
+const ATEXT: u8 = 1;
+/// Of a domain, with its dots.
+const DOMAIN: u8 = 2;
+
+/// What an octet may be.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => ATEXT | DOMAIN,
+            b'.' => DOMAIN,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^' | b'`' | b'{'..=b'~' => ATEXT,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
 }
 
 /// Octets of the domain or address literal at the start of `text`.
@@ -143,19 +177,21 @@ fn domain_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let len = if bytes.first() == Some(&b'[') {
         let close = memchr::memchr(b']', bytes)?;
-        let inner = &bytes[1..close];
-        let plain = inner.iter().all(|byte| byte.is_ascii_graphic() && !b"[]\\".contains(byte));
-        if inner.is_empty() || !plain {
+        // RFC 5321 section 4.1.3. No tag but IPv6 is registered, and what an unknown one
+        // allows (`<`, `>`) must not reach a server that reads it another way.
+        let inner = &text[1..close];
+        let known = match strip_prefix(inner.as_bytes(), b"IPv6:") {
+            Some(_) => inner["IPv6:".len()..].parse::<Ipv6Addr>().is_ok(),
+            None => inner.parse::<Ipv4Addr>().is_ok(),
+        };
+        if !known {
             return None;
         }
         close + 1
     } else {
-        let end = bytes
-            .iter()
-            .position(|byte| !byte.is_ascii_alphanumeric() && !b"-._".contains(byte))
-            .unwrap_or(bytes.len());
-        let label = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
-        if !text[..end].split('.').all(label) {
+        let end = bytes.iter().position(|&byte| !is(byte, DOMAIN)).unwrap_or(bytes.len());
+        let fits = |label: &[u8]| (1..=63).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-");
+        if !bytes[..end].split(|&byte| byte == b'.').all(fits) {
             return None;
         }
         end
@@ -200,6 +236,10 @@ mod tests {
             ("<;id;>", None),
             ("<a@b;id>", None),
             ("<a@[]>", None),
+            ("<a@[b>c]>", None),
+            ("<a@[127.0.0.256]>", None),
+            ("<a@[x:y]>", None),
+            ("<a@[IPv6:x]>", None),
             ("<ä@b>", None),
             ("<<a@b>>", None),
         ] {

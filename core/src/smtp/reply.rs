@@ -2,21 +2,28 @@
 
 use alloc::vec::Vec;
 
-use crate::text::{chomp, number, put_number, put_text};
+use crate::text::{chomp, put, put_number, put_text};
 
 /// A status code such as 5.1.1: class, subject, detail (RFC 3463 section 2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Enhanced(pub u8, pub u16, pub u16);
 
 impl Enhanced {
-    /// Reads the code that a reply's text begins with (RFC 2034 section 4).
+    /// Reads the code that a line's text begins with (RFC 2034 section 4), up to a space or
+    /// the line's end.
     fn parse(text: &[u8]) -> Option<Self> {
-        let end = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
-        let mut parts = text[..end].split(|&byte| byte == b'.');
-        let mut part = || parts.next().and_then(number);
-        let (class, subject, detail) = (part()?, part()?, part()?);
-        let fits = matches!(class, 2 | 4 | 5) && subject <= 999 && detail <= 999 && part().is_none();
-        fits.then_some(Self(class as u8, subject as u16, detail as u16))
+        let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text else { return None };
+        let (subject, rest) = Self::part(rest)?;
+        let (detail, rest) = Self::part(rest.strip_prefix(b".")?)?;
+        matches!(rest, [] | [b' ' | b'\n', ..] | [b'\r', b'\n', ..]).then_some(Self(class - b'0', subject, detail))
+    }
+
+    /// A number of one to three digits (RFC 3463 section 2), and what follows it.
+    fn part(text: &[u8]) -> Option<(u16, &[u8])> {
+        let len = text.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, rest) = text.split_at(len);
+        let value = digits.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'));
+        (len > 0).then_some((value, rest))
     }
 }
 
@@ -66,18 +73,21 @@ impl<'a> Reply<'a> {
     /// Appends the reply; unless `last`, more lines of the same reply follow.
     pub(super) fn write(&self, enhanced: bool, last: bool, out: &mut Vec<u8>) {
         debug_assert!((200..600).contains(&self.code), "reply code {}", self.code);
-        let mut lines = self.text.split('\n').peekable();
-        while let Some(line) = lines.next() {
-            put_number(self.code.into(), out);
-            out.push(if last && lines.peek().is_none() { b' ' } else { b'-' });
+        let digit = |of: u16| b'0' + (of % 10) as u8;
+        let mut rest = Some(self.text);
+        while let Some(text) = rest {
+            let end = memchr::memchr(b'\n', text.as_bytes());
+            rest = end.map(|at| &text[at + 1..]);
+            let separator = if last && rest.is_none() { b' ' } else { b'-' };
+            put(&[&[digit(self.code / 100), digit(self.code / 10), digit(self.code), separator]], out);
             if let (true, Some(Enhanced(class, subject, detail))) = (enhanced, self.enhanced) {
                 for (number, end) in [(class.into(), b'.'), (subject, b'.'), (detail, b' ')] {
                     put_number(number.into(), out);
                     out.push(end);
                 }
             }
-            put_text(line, out);
-            out.extend_from_slice(b"\r\n");
+            put_text(&text[..end.unwrap_or(text.len())], out);
+            put(&[b"\r\n"], out);
         }
     }
 }
@@ -93,7 +103,13 @@ pub struct ReplyLines<'i> {
 impl<'i> ReplyLines<'i> {
     /// The text of each line, without code, separator and line end.
     pub fn lines(&self) -> impl Iterator<Item = &'i [u8]> + use<'i> {
-        self.raw.split_inclusive(|&byte| byte == b'\n').map(|line| chomp(line).get(4..).unwrap_or_default())
+        let mut rest = self.raw;
+        core::iter::from_fn(move || {
+            let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let (line, after) = rest.split_at(len);
+            rest = after;
+            (len > 0).then(|| chomp(line).get(4..).unwrap_or_default())
+        })
     }
 
     /// The text of the first line.
@@ -103,7 +119,7 @@ impl<'i> ReplyLines<'i> {
 
     /// The enhanced status code, if the reply begins with one of its own class.
     pub fn enhanced(&self) -> Option<Enhanced> {
-        Enhanced::parse(self.text()).filter(|enhanced| u16::from(enhanced.0) == self.code / 100)
+        Enhanced::parse(self.raw.get(4..)?).filter(|enhanced| u16::from(enhanced.0) == self.code / 100)
     }
 
     /// Whether the command was carried out (2yz).

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use postkern::sasl::{Credentials, Exchange, Mechanism, Step};
 
+use crate::account::normalize;
 use crate::config::Limits;
 use crate::job::{AccountId, Done, Failure, Job, Secret};
 
@@ -63,7 +64,7 @@ impl Login {
 
     /// A login and a password in plain commands (USER and PASS, LOGIN).
     pub(crate) fn password(&mut self, login: &str, password: Vec<u8>) -> Job {
-        self.claimed = login.to_ascii_lowercase();
+        self.claimed = normalize(login);
         Job::Authenticate { login: self.claimed.clone(), password: Secret(password) }
     }
 

@@ -1,5 +1,7 @@
 //! Connections that read, a bounded number of them.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -79,6 +81,16 @@ impl Drop for Lent<'_> {
 
 /// Opens the database with what each connection needs.
 pub(super) fn connect(database: &Path, writes: bool) -> Result<Connection, rusqlite::Error> {
+    if writes && !database.exists() {
+        // Mail is for its owner's eyes; the log beside it takes its mode.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(database)
+            .map_err(|_| rusqlite::Error::InvalidPath(database.to_owned()))?;
+    }
     let access = match writes {
         true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         false => OpenFlags::SQLITE_OPEN_READ_WRITE,

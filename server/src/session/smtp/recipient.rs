@@ -19,18 +19,13 @@ impl Smtp {
     /// RCPT. The domain after the last unquoted `@` is compared as it is: no percent, bang,
     /// route or trailing dot means anything, so that no form of address opens a relay.
     pub(super) fn rcpt(&mut self, to: Path<'_>, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        let domain = match to.domain() {
-            Some(domain) if self.config.is_local(domain) => domain.to_ascii_lowercase(),
-            Some(_) => {
-                let reply = self.elsewhere(to);
-                machine.reply(ticket, &reply, out);
-                return Step::Go;
-            }
-            // RFC 5321 section 4.5.1: postmaster without a domain is ours.
-            None => self.config.domains.first().unwrap_or(&self.config.hostname).clone(),
-        };
-        let address = format!("{}@{domain}", to.local_part().to_ascii_lowercase());
-        let (local, remote) = self.config.expand(&address).into_iter().partition(|target| {
+        // RFC 5321 section 4.5.1: postmaster without a domain is ours.
+        if to.domain().is_some_and(|domain| !self.config.is_local(domain)) {
+            let reply = self.elsewhere(to);
+            machine.reply(ticket, &reply, out);
+            return Step::Go;
+        }
+        let (local, remote) = self.config.expand(to.as_str()).into_iter().partition(|target| {
             let domain = target.rsplit_once('@').map_or("", |(_, domain)| domain);
             self.config.is_local(domain)
         });
