@@ -356,8 +356,11 @@ pub struct Report {
     pub schedule: Schedule,
     /// Who we are, for the bounce.
     pub hostname: String,
-    /// Domains that are ours: the bounce to a sender in one of them is delivered here.
-    pub domains: Vec<String>,
+    /// Whom the sender's address stands for here: accounts that get the bounce. Names that are
+    /// none are passed over.
+    pub bounce_local: Vec<String>,
+    /// And elsewhere: the bounce is queued for them.
+    pub bounce_remote: Vec<String>,
 }
 
 /// What only the command line does.
@@ -596,6 +599,8 @@ pub struct Fetched {
 pub struct Stored {
     /// Messages as they are now, changed or not, ascending by UID.
     pub messages: Vec<Meta>,
+    /// For each of them, its modification sequence before.
+    pub before: Vec<u64>,
     /// Those that had changed before (RFC 7162) and were left alone.
     pub modified: UidSet,
     /// Keywords that found no room, the mailbox having its full number.

@@ -51,6 +51,8 @@ pub struct Courier {
     outcomes: Vec<Option<Outcome>>,
     /// Reports that failed.
     reports: usize,
+    /// When the first connection was made.
+    began: Option<Instant>,
 }
 
 /// Makes what listens to the dialogue with a host of this name.
@@ -81,6 +83,9 @@ pub enum Errand {
 pub const CONNECTIONS_MAX: usize = 5;
 /// Addresses tried of one host, of each kind.
 const ADDRESSES_MAX: usize = 4;
+/// How long the connections of one attempt may take together: well below the lease
+/// ([`LEASE`](crate::queue::LEASE)), past which the attempt would be made a second time.
+pub const ATTEMPT_MAX: Duration = Duration::from_secs(60 * 60);
 /// Times that a report is tried.
 const REPORTS_MAX: usize = 3;
 /// How long the answer to QUIT is waited for.
@@ -125,6 +130,7 @@ impl Courier {
             finished: None,
             outcomes,
             reports: 0,
+            began: None,
         }
     }
 
@@ -361,12 +367,22 @@ impl Courier {
                 Outcome::Failed(why) => tracing::info!(id = %self.attempt.id, recipient, why = why.text, "failed"),
             }
         }
+        // An alias may have sent it: whoever it stands for is told (RFC 5321 section 6.1).
+        let senders = match self.attempt.sender.is_empty() {
+            true => Vec::new(),
+            false => self.config.expand(&self.attempt.sender),
+        };
+        let (bounce_local, bounce_remote) = senders.into_iter().partition(|sender| {
+            let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
+            self.config.is_local(domain)
+        });
         Job::Report(Box::new(Report {
             attempt: self.attempt.clone(),
             outcomes,
             schedule: self.config.relay.schedule.clone(),
             hostname: self.config.hostname.clone(),
-            domains: self.config.domains.clone(),
+            bounce_local,
+            bounce_remote,
         }))
     }
 }
@@ -374,7 +390,14 @@ impl Courier {
 /// While connected; otherwise there is nothing to drive, and it says so.
 impl Endpoint for Courier {
     fn run(&mut self, now: Instant) -> Pause {
+        let late = now >= *self.began.get_or_insert(now) + ATTEMPT_MAX;
         let Some(service) = &mut self.service else { return Pause::Closed(Close::Done) };
+        if late {
+            // A host that answers just in time, again and again: others are waiting.
+            self.hosts.clear();
+            self.addresses.clear();
+            return Pause::Closed(Close::Timeout);
+        }
         let pause = service.run(now);
         if service.session().is_finished() {
             let since = *self.finished.get_or_insert(now);
@@ -435,11 +458,9 @@ impl Endpoint for Courier {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let own = self.finished.map(|since| since + FAREWELL);
-        match (self.service.as_ref().and_then(Endpoint::deadline), own) {
-            (Some(deadline), Some(own)) => Some(deadline.min(own)),
-            (deadline, own) => deadline.or(own),
-        }
+        let farewell = self.finished.map(|since| since + FAREWELL);
+        let end = self.began.map(|began| began + ATTEMPT_MAX);
+        self.service.as_ref().and_then(Endpoint::deadline).into_iter().chain(farewell).chain(end).min()
     }
 
     fn shrink(&mut self) {}

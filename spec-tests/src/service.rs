@@ -19,8 +19,8 @@
 //! | `@ message NAME OCTETS` | a message in its INBOX |
 //!
 //! What the application saw is what the store was given: `commit FROM LOCAL REMOTE OCTETS`.
-//! `A: deliver NAME OCTETS`, `A: flag NAME UID FLAG`, `A: remove NAME UID` is what another
-//! session does meanwhile.
+//! `A: deliver NAME OCTETS`, `A: flag NAME UID FLAG`, `A: remove NAME UID`, `A: drop NAME
+//! MAILBOX` is what another session does meanwhile.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -354,6 +354,10 @@ impl Subject for Rig {
                 let change = FlagChange { action: FlagAction::Add, flags, keywords: Vec::new(), unchanged_since: None };
                 let mailbox = self.room.inbox(name)?;
                 self.room.store.run(Job::Store { mailbox, uids: UidSet::range(uid, uid), change });
+            }
+            "drop" => {
+                let mailbox = MailboxName::new(rest)?;
+                self.room.store.run(Job::Delete { account: self.room.id(name)?, mailbox });
             }
             "remove" => {
                 let uid: u32 = rest.parse().map_err(|_| "no UID")?;

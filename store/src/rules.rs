@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use postkern_server::account;
 use postkern_server::bounce::HEADER_MAX;
 use postkern_server::job::{AccountId, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
@@ -37,11 +38,16 @@ pub const MAILBOXES_MAX: usize = 10_000;
 /// (RFC 7162 section 3.2.7). What happened before is told as "all that is not there".
 pub const TOMBSTONES_MAX: usize = 10_000;
 
-const TOO_MANY: Failure = Failure::Cannot("too many mailboxes");
+/// Octets of the names of an account's mailboxes, or of its subscriptions, together: what LIST
+/// may have to hold.
+pub const NAMES_MAX: usize = 1024 * 1024;
 
-/// Refuses more mailboxes, or subscriptions, than [`MAILBOXES_MAX`].
-pub(crate) fn check_count(count: usize) -> Result<(), Failure> {
-    if count > MAILBOXES_MAX { Err(TOO_MANY) } else { Ok(()) }
+const TOO_MANY: Failure = Failure::Cannot("too many mailboxes, or too long names of them");
+
+/// Refuses more mailboxes, or subscriptions, than [`MAILBOXES_MAX`], or longer names in all
+/// than [`NAMES_MAX`].
+pub(crate) fn check_count(count: usize, octets: usize) -> Result<(), Failure> {
+    if count > MAILBOXES_MAX || octets > NAMES_MAX { Err(TOO_MANY) } else { Ok(()) }
 }
 
 /// The UID after the next `count` messages.
@@ -219,29 +225,9 @@ pub(crate) fn with_domains(remote: Vec<String>) -> Vec<(String, String)> {
     remote.into_iter().map(split).filter(|(recipient, _)| seen.insert(recipient.clone())).collect()
 }
 
-/// Where a bounce goes.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) enum BounceTo {
-    /// To the account of this name, if there is one.
-    Account(String),
-    /// Into the queue.
-    Elsewhere,
-    /// Never bounce a bounce (RFC 5321 section 6.1).
-    Nobody,
-}
-
-/// Where the bounce to this reverse-path goes, these domains being ours.
-pub(crate) fn bounce_to(sender: &str, domains: &[String]) -> BounceTo {
-    match sender.rsplit_once('@') {
-        _ if sender.is_empty() => BounceTo::Nobody,
-        Some((_, domain)) if !domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain)) => BounceTo::Elsewhere,
-        _ => BounceTo::Account(account_name(sender)),
-    }
-}
-
 /// An account's name as it is kept and compared.
 pub(crate) fn account_name(name: &str) -> String {
-    name.to_lowercase()
+    account::normalize(name)
 }
 
 /// What an attempt that did not deliver met.
@@ -333,14 +319,6 @@ mod tests {
         assert_eq!(missing([2, 3, 7].into_iter(), 10).to_string(), "1,4:6,8:9");
         assert!(missing([1, 2].into_iter(), 3).is_empty());
         assert_eq!(missing([].into_iter(), 3).to_string(), "1:2");
-    }
-
-    #[test]
-    fn bounces_know_their_place() {
-        let ours = ["Home.example".to_owned()];
-        assert_eq!(bounce_to("", &ours), BounceTo::Nobody);
-        assert_eq!(bounce_to("Bob@home.example", &ours), BounceTo::Account("bob@home.example".into()));
-        assert_eq!(bounce_to("bob@else.example", &ours), BounceTo::Elsewhere);
     }
 
     #[test]

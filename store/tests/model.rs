@@ -202,5 +202,8 @@ fn report(chance: &mut Chance, attempts: &[Attempt]) -> Report {
     };
     let outcomes = attempt.recipients.iter().map(|_| outcome()).collect();
     let (schedule, hostname) = (Schedule::default(), "mx.home.example".into());
-    Report { attempt, outcomes, schedule, hostname, domains: vec!["home.example".into()] }
+    let ours = attempt.sender.to_ascii_lowercase().ends_with("@home.example");
+    let senders: Vec<String> = Some(attempt.sender.clone()).filter(|sender| !sender.is_empty()).into_iter().collect();
+    let (bounce_local, bounce_remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
+    Report { attempt, outcomes, schedule, hostname, bounce_local, bounce_remote }
 }

@@ -21,6 +21,7 @@ use postkern::imap::{Code, Command, Event, Server, ServerConfig, Status, Ticket,
 
 use self::append::Appending;
 use self::fetch::Fetching;
+use self::list::Listing;
 use self::messages::Searching;
 use self::view::View;
 use super::login::{Checked, Login, Next, broken};
@@ -38,6 +39,7 @@ pub struct Imap {
     pending: Pending,
     fetching: Option<Fetching>,
     appending: Option<Appending>,
+    listing: Option<Listing>,
 }
 
 /// What the session waits for.
@@ -106,6 +108,7 @@ impl Imap {
             pending: Pending::Nothing,
             fetching: None,
             appending: None,
+            listing: None,
         }
     }
 
@@ -298,7 +301,10 @@ impl Session<Server> for Imap {
     }
 
     fn advance(&mut self, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        self.fetch_more(machine, out)
+        match self.list_more(machine, out) {
+            true => Step::Go,
+            false => self.fetch_more(machine, out),
+        }
     }
 
     fn done(&mut self, done: Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
@@ -324,10 +330,16 @@ impl Session<Server> for Imap {
             Pending::Store { ticket, uid, silent } => self.stored(ticket, uid, silent, done, machine, out),
             Pending::Copy { ticket, remove } => return self.copied(ticket, remove, done, machine, out),
             Pending::Expunge(ticket) => return self.expunged(ticket, done, machine, out),
-            Pending::Close(ticket) => {
-                self.view = None;
-                self.finish_plain(ticket, &done, machine, out);
-            }
+            Pending::Close(ticket) => match done {
+                // Not done, and still selected: the machine takes it so too.
+                Done::Failed(failure) if failure != Failure::NoSuchMailbox => {
+                    self.fail(ticket, &failure, machine, out);
+                }
+                _ => {
+                    self.view = None;
+                    machine.finish(ticket, Status::Ok, Code::None, "done", out);
+                }
+            },
             Pending::Search(searching) => return self.searched(searching, done, machine, out),
         }
         Step::Go

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 use postkern::smtp::is_mailbox;
-use postkern_server::account::{hash, normalize};
+use postkern_server::account::{PASSWORD_MAX, check_password, hash, normalize};
 use postkern_server::config::Config;
 use postkern_server::job::{Admin, Backend, Done, Failure, Job};
 
@@ -12,8 +12,6 @@ use super::check;
 use super::error::CliError;
 use super::files::{confirm, open, print, random};
 
-/// Octets of a password, as far as SASL's messages go with room for the name.
-const PASSWORD_MAX: usize = 1024;
 /// Characters below which a password is called short.
 const PASSWORD_SHORT: usize = 8;
 
@@ -102,16 +100,7 @@ fn first(config: &Config) -> &str {
 /// Asks twice, or reads a line.
 fn password(from_stdin: bool) -> Result<String, CliError> {
     let password = if from_stdin { read_line(io::stdin().lock())? } else { prompt()? };
-    let refuse = |what: &str| Err(CliError::Refused(what.to_owned()));
-    if password.is_empty() {
-        return refuse("the password is empty");
-    }
-    if password.len() > PASSWORD_MAX {
-        return refuse("the password is over 1024 octets");
-    }
-    if password.contains(['\0', '\r', '\n']) {
-        return refuse("the password has a NUL or a line end in it, which no client can send");
-    }
+    check_password(password.as_bytes()).map_err(|bad| CliError::Refused(bad.to_string()))?;
     if password.chars().count() < PASSWORD_SHORT {
         eprintln!("note: that is a short password; {PASSWORD_SHORT} characters or more are harder to guess");
     }

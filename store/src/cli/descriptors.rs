@@ -6,6 +6,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// What the server needs besides connections: listeners, the store with the files of messages
 /// on their way, the log, name servers.
 const RESERVE: usize = 256;
+/// What a connection may need: its socket, the file of a message under way, and where a thread
+/// waits for it, two to hear of its mailbox in IDLE. Not all do at once.
+const EACH: usize = 3;
 
 /// Raises the limit of this process to the highest it may choose (many systems begin with
 /// 1024 for the sake of select(2), which nothing here uses). Tells of connections that could
@@ -18,7 +21,7 @@ pub(super) fn raise(limits: &Limits) -> Option<String> {
 }
 
 fn lack(limits: &Limits, most: Option<u64>) -> Option<String> {
-    let needed = u64::try_from(limits.connections + limits.relays + RESERVE).unwrap_or(u64::MAX);
+    let needed = u64::try_from(EACH * limits.connections + limits.relays + RESERVE).unwrap_or(u64::MAX);
     let most = most.filter(|&most| most < needed)?;
     Some(format!(
         "limits.connections = {} needs {needed} open files, and this process may have {most}: raise the limit \
@@ -36,6 +39,6 @@ mod tests {
         let limits = Limits { connections: 1000, relays: 20, ..Limits::default() };
         assert_eq!(lack(&limits, None), None);
         assert_eq!(lack(&limits, Some(4096)), None);
-        assert!(lack(&limits, Some(1024)).unwrap().contains("1276 open files, and this process may have 1024"));
+        assert!(lack(&limits, Some(1024)).unwrap().contains("3276 open files, and this process may have 1024"));
     }
 }

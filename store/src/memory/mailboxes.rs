@@ -40,7 +40,8 @@ impl State {
         let existing = &self.account(account)?.mailboxes;
         let mut names = rules::with_parents(name);
         names.retain(|name| !existing.contains_key(name));
-        rules::check_count(existing.len() + names.len())?;
+        let octets = existing.keys().chain(&names).map(|name| name.as_str().len()).sum();
+        rules::check_count(existing.len() + names.len(), octets)?;
         let mut last = Err(Failure::Exists);
         for new in names {
             let (id, uid_validity) = self.next_mailbox()?;
@@ -118,7 +119,8 @@ impl State {
         if !on {
             subscribed.remove(&name);
         } else if !subscribed.contains(&name) {
-            rules::check_count(subscribed.len() + 1)?;
+            let octets = subscribed.iter().chain([&name]).map(|name| name.as_str().len()).sum();
+            rules::check_count(subscribed.len() + 1, octets)?;
             subscribed.insert(name);
         }
         Ok(())

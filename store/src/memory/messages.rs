@@ -101,6 +101,7 @@ impl State {
         let mut stored = Stored::default();
         let mut targets = Vec::new();
         for uid in present(mailbox, uids) {
+            stored.before.push(mailbox.messages[&uid].modseq);
             match mailbox.messages[&uid].modseq > unchanged_since {
                 true => stored.modified.push(uid),
                 false => targets.push(uid),

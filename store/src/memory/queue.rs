@@ -14,7 +14,7 @@ use postkern_server::trace;
 use super::messages::cut;
 use super::state::{Message, State};
 use super::whole;
-use crate::rules::{self, BounceTo};
+use crate::rules;
 use crate::watchers::Effects;
 
 /// A message that waits.
@@ -196,12 +196,10 @@ impl State {
         effects: &mut Effects,
     ) {
         let (hostname, id) = (report.hostname.as_str(), report.attempt.id);
-        let to = rules::bounce_to(sender, &report.domains);
-        let account = match &to {
-            BounceTo::Account(name) => self.account_named(name),
-            BounceTo::Elsewhere | BounceTo::Nobody => None,
-        };
-        if account.is_none() && to != BounceTo::Elsewhere {
+        let accounts = report.bounce_local.iter().filter_map(|name| self.account_named(name));
+        let local: Vec<Local> = accounts.map(|account| Local { account, recipient: sender.to_owned() }).collect();
+        // Never bounce a bounce (RFC 5321 section 6.1).
+        if sender.is_empty() || local.is_empty() && report.bounce_remote.is_empty() {
             tracing::warn!(queue_id = id.0, failed = failed.len(), "a bounce has no one to go to and is dropped");
             return;
         }
@@ -210,11 +208,10 @@ impl State {
         debug_assert!(header.len() <= HEADER_MAX);
         let message = bounce::build(&Bounce { hostname, id, own_id, sender, failed, queued, now, header });
         let message = Arc::new(message);
-        let Some(account) = account else {
-            self.enqueue(own_id, message, String::new(), vec![sender.to_owned()], now, effects);
-            return;
-        };
-        let local = vec![Local { account, recipient: sender.to_owned() }];
+        if !report.bounce_remote.is_empty() {
+            let remote = report.bounce_remote.clone();
+            self.enqueue(own_id, message.clone(), String::new(), remote, now, effects);
+        }
         let delivered = self.targets("", local).and_then(|targets| self.deliver(&message, targets, now, effects));
         if let Err(why) = delivered {
             tracing::warn!(queue_id = id.0, ?why, "a bounce cannot be delivered and is dropped");

@@ -164,8 +164,7 @@ fn create_all(db: &Connection, account: AccountId, name: &MailboxName, special_u
         let id = accounts::next(db, "mailbox")?;
         insert.execute(params![account.0, id, new.as_str(), special_use, uid_validity])?;
     }
-    let mut count = db.prepare_cached("SELECT count(*) FROM mailbox WHERE account = ?1")?;
-    Ok(rules::check_count(count.query_row([account.0], |row| row.get::<_, i64>(0))? as usize)?)
+    check_count(db, "SELECT count(*), coalesce(sum(octet_length(name)), 0) FROM mailbox WHERE account = ?1", account)
 }
 
 pub(super) fn delete(change: &mut Change<'_>, account: AccountId, name: &MailboxName) -> Outcome<()> {
@@ -223,8 +222,11 @@ pub(super) fn subscribe(db: &Connection, account: AccountId, name: &MailboxName,
         false => "DELETE FROM subscription WHERE account = ?1 AND name = ?2",
     };
     db.prepare_cached(sql)?.execute(params![account.0, name.as_str()])?;
-    let mut count = db.prepare_cached("SELECT count(*) FROM subscription WHERE account = ?1")?;
-    Ok(rules::check_count(count.query_row([account.0], |row| row.get::<_, i64>(0))? as usize)?)
+    check_count(
+        db,
+        "SELECT count(*), coalesce(sum(octet_length(name)), 0) FROM subscription WHERE account = ?1",
+        account,
+    )
 }
 
 pub(super) fn status(db: &Connection, account: AccountId, name: &MailboxName) -> Outcome<MailboxStatus> {
@@ -276,4 +278,11 @@ pub(super) fn changes(db: &Connection, mailbox: MailboxId, since: u64) -> Outcom
         recent_from: mailbox.recent_from,
         keywords: mailbox.keywords(db)?,
     })
+}
+
+fn check_count(db: &Connection, sql: &str, account: AccountId) -> Outcome<()> {
+    let (count, octets) = db
+        .prepare_cached(sql)?
+        .query_row([account.0], |row| Ok((row.get::<_, i64>(0)? as usize, row.get::<_, i64>(1)? as usize)))?;
+    Ok(rules::check_count(count, octets)?)
 }

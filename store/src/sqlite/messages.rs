@@ -92,6 +92,7 @@ pub(super) fn store(change: &mut Change<'_>, id: MailboxId, uids: &UidSet, how: 
     let mut mailbox = Mailbox::by_id(db, id)?;
     let mut stored =
         Stored { messages: among(db, &mailbox, uids)?, keywords: mailbox.keywords(db)?, ..Stored::default() };
+    stored.before = stored.messages.iter().map(|meta| meta.modseq).collect();
     let unchanged_since = how.unchanged_since.unwrap_or(u64::MAX);
     let is_target = |meta: &Meta| meta.modseq <= unchanged_since;
     let create = how.action != FlagAction::Remove && stored.messages.iter().any(is_target);

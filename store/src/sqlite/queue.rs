@@ -16,7 +16,7 @@ use super::messages::{Body, New, add, add_body};
 use super::reading::Source;
 use super::spool::Incoming;
 use super::writer::Change;
-use crate::rules::{self, BounceTo};
+use crate::rules;
 
 pub(super) fn commit(change: &mut Change<'_>, commit: Commit, message: Incoming) -> Outcome<Committed> {
     let id = QueueId(accounts::next(change.db, "queue")?);
@@ -168,12 +168,13 @@ fn bounce(
     failed: &[(String, Diagnostic)],
 ) -> Outcome<()> {
     let (hostname, id, now) = (report.hostname.as_str(), report.attempt.id, change.now);
-    let to = rules::bounce_to(sender, &report.domains);
-    let account = match &to {
-        BounceTo::Account(name) => accounts::named(change.db, name)?,
-        BounceTo::Elsewhere | BounceTo::Nobody => None,
-    };
-    if account.is_none() && to != BounceTo::Elsewhere {
+    let mut local = Vec::new();
+    for name in &report.bounce_local {
+        let account = accounts::named(change.db, name)?;
+        local.extend(account.map(|account| Local { account, recipient: sender.to_owned() }));
+    }
+    // Never bounce a bounce (RFC 5321 section 6.1).
+    if sender.is_empty() || local.is_empty() && report.bounce_remote.is_empty() {
         tracing::warn!(queue_id = id.0, failed = failed.len(), "a bounce has no one to go to and is dropped");
         return Ok(());
     }
@@ -184,10 +185,8 @@ fn bounce(
     let message = bounce::build(&Bounce { hostname, id, own_id, sender, failed, queued, now, header });
     let incoming = Incoming::take(change.folder, Spool { tail: message, file: None })?;
     let body = add_body(change, b"", incoming)?;
-    let Some(account) = account else {
-        return enqueue(change, own_id, body, "", vec![sender.to_owned()]);
-    };
-    match deliver(change, body, "", vec![Local { account, recipient: sender.to_owned() }]) {
+    enqueue(change, own_id, body, "", report.bounce_remote.clone())?;
+    match deliver(change, body, "", local) {
         // Else those that were delivered in this attempt would be tried again.
         Err(Fault::Failure(Failure::Cannot(why))) => {
             tracing::warn!(queue_id = id.0, why, "a bounce cannot be delivered and is dropped");

@@ -27,12 +27,16 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 fn report(attempt: Attempt, outcomes: &[Outcome]) -> Report {
+    let ours = attempt.sender.to_ascii_lowercase().ends_with("@home.example");
+    let senders: Vec<String> = Some(attempt.sender.clone()).filter(|sender| !sender.is_empty()).into_iter().collect();
+    let (bounce_local, bounce_remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
     Report {
         attempt,
         outcomes: outcomes.to_vec(),
         schedule: Schedule::default(),
         hostname: "mx.home.example".into(),
-        domains: vec!["home.example".into()],
+        bounce_local,
+        bounce_remote,
     }
 }
 

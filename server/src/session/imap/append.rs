@@ -70,7 +70,10 @@ impl Imap {
                 return Step::Job(Job::Room { octets: appending.octets });
             }
             (Done::Failed(failure), _) => self.append_refuse(ticket, failure, machine, out),
-            _ => machine.finish(ticket, Status::No, UNAVAILABLE.0, UNAVAILABLE.1, out),
+            _ => {
+                self.appending = None;
+                machine.finish(ticket, Status::No, UNAVAILABLE.0, UNAVAILABLE.1, out);
+            }
         }
         Step::Go
     }

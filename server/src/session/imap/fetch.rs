@@ -13,10 +13,10 @@ use postkern::imap::{
     Code, DateTime, Fetch, FetchItem, FetchItems, Section, SectionText, SequenceSet, Server, Status, Ticket,
 };
 
-use super::{Imap, Pending, UNAVAILABLE, broken};
+use super::{Imap, Pending, broken};
 use crate::digest::{self, Digest, Part};
-use crate::job::{Done, Failure, Fetched, FlagAction, FlagChange, Job, MailboxId, READ_MAX};
-use crate::mailbox::{Flags, Meta, UidSet};
+use crate::job::{Done, Failure, Fetched, FlagAction, FlagChange, Job, MailboxId, READ_MAX, Stored};
+use crate::mailbox::{Flags, UidSet};
 use crate::service::Step;
 
 /// Messages of which the metadata are asked for at a time.
@@ -137,7 +137,7 @@ impl Imap {
                     .batch(metas.into_iter().map(|meta| Fetched { meta, digest: None, header: None }).collect());
             }
             (Awaited::Batch, Done::Fetched(messages)) => return self.batch(messages),
-            (Awaited::Seen, Done::Stored(stored)) => self.seen(&stored.messages),
+            (Awaited::Seen, Done::Stored(stored)) => self.seen(stored, out),
             (Awaited::First(range), Done::Octets(octets)) => self.first(range, &octets, out),
             (Awaited::First(_) | Awaited::Fields, Done::Failed(Failure::NoSuchMessage)) => self.gone(out),
             (Awaited::Fields, Done::Octets(octets)) => self.fields(&octets, out),
@@ -152,7 +152,7 @@ impl Imap {
                 machine.bye(Code::Atom("UNAVAILABLE"), "the message cannot be read", out);
             }
             (_, Done::Failed(failure)) => self.stop(&failure, machine, out),
-            _ => self.stop(&Failure::Broken("not an answer to this job".into()), machine, out),
+            (_, _) => self.stop(&Failure::Broken("not an answer to this job".into()), machine, out),
         }
         Step::Go
     }
@@ -204,8 +204,10 @@ impl Imap {
         Step::Job(Job::Store { mailbox: view.mailbox(), uids: unseen, change })
     }
 
-    fn seen(&mut self, metas: &[Meta]) {
+    fn seen(&mut self, stored: Stored, out: &mut Vec<u8>) {
         let (Some(fetching), Some(view)) = (&mut self.fetching, &mut self.view) else { return };
+        view.learn(stored.keywords, out);
+        let metas = stored.messages;
         for message in &mut fetching.ready {
             if let Ok(index) = metas.binary_search_by_key(&message.meta.uid, |meta| meta.uid) {
                 message.meta = metas[index];
@@ -253,13 +255,12 @@ impl Imap {
 
     /// Ends the FETCH with a failure; a response that has begun is ended first.
     fn stop(&mut self, failure: &Failure, machine: &mut Server, out: &mut Vec<u8>) {
-        broken(failure);
         let Some(fetching) = self.fetching.take() else { return };
         if let Some(mut writing) = fetching.current {
             writing.fetch.nil(out);
             writing.fetch.end(out);
         }
-        machine.finish(fetching.ticket, Status::No, UNAVAILABLE.0, UNAVAILABLE.1, out);
+        self.fail(fetching.ticket, failure, machine, out);
     }
 }
 

@@ -11,11 +11,29 @@ use crate::service::Step;
 
 /// Octets of a reference with its pattern.
 const PATTERN_MAX: usize = 1024;
+/// Comparisons that one LIST may cost, all names together: some tens of milliseconds. Ten
+/// thousand names and a pattern that a person would write take a fiftieth of it.
+const STEPS_MAX: u64 = 20_000_000;
+/// Names that are written in one move.
+const MOVE: usize = 200;
 
 /// What is asked for.
 pub(super) struct Wanted {
     pattern: String,
     subscribed: bool,
+}
+
+/// The answer, being written.
+pub(super) struct Listing {
+    ticket: Ticket,
+    subscribed: bool,
+    lines: std::vec::IntoIter<Line>,
+}
+
+/// One name and what is said of it.
+struct Line {
+    attributes: Vec<&'static str>,
+    name: MailboxName,
 }
 
 impl Imap {
@@ -62,29 +80,49 @@ impl Imap {
         match done {
             Done::Mailboxes(mut mailboxes) => {
                 mailboxes.sort_by(|a, b| a.name.cmp(&b.name));
-                match wanted.subscribed {
-                    true => subscribed(&mailboxes, &wanted.pattern, out),
-                    false => existing(&mailboxes, &wanted.pattern, out),
+                let mut pattern = Pattern { text: &wanted.pattern, steps: STEPS_MAX };
+                let lines = match wanted.subscribed {
+                    true => subscribed(&mailboxes, &mut pattern),
+                    false => existing(&mailboxes, &mut pattern),
+                };
+                if pattern.steps == 0 {
+                    let text = "the pattern has too many wildcards for so many mailboxes";
+                    return machine.finish(ticket, Status::No, Code::Atom("LIMIT"), text, out);
                 }
-                machine.finish(ticket, Status::Ok, Code::None, "done", out);
+                self.listing = Some(Listing { ticket, subscribed: wanted.subscribed, lines: lines.into_iter() });
+                self.list_more(machine, out);
             }
             Done::Failed(failure) => self.fail(ticket, &failure, machine, out),
             _ => debug_assert!(false, "not an answer to Mailboxes"),
         }
     }
+
+    /// Writes on. Tells whether there was anything to write.
+    pub(super) fn list_more(&mut self, machine: &mut Server, out: &mut Vec<u8>) -> bool {
+        let Some(mut listing) = self.listing.take() else { return false };
+        for line in listing.lines.by_ref().take(MOVE) {
+            data::list(listing.subscribed, &line.attributes, Some(SEPARATOR as u8), line.name.as_str(), out);
+        }
+        match listing.lines.len() {
+            0 => machine.finish(listing.ticket, Status::Ok, Code::None, "done", out),
+            _ => self.listing = Some(listing),
+        }
+        true
+    }
 }
 
 /// LIST: mailboxes that exist, and names that only have some below them.
-fn existing(mailboxes: &[MailboxInfo], pattern: &str, out: &mut Vec<u8>) {
+fn existing(mailboxes: &[MailboxInfo], pattern: &mut Pattern<'_>) -> Vec<Line> {
     let parents: BTreeSet<MailboxName> = mailboxes
         .iter()
         .filter(|mailbox| mailbox.exists)
         .flat_map(|mailbox| std::iter::successors(mailbox.name.parent(), MailboxName::parent))
         .collect();
+    let mut lines = Vec::new();
     for mailbox in mailboxes {
         let has_children = parents.contains(&mailbox.name);
         // A name that is subscribed and no more is no mailbox.
-        if !(mailbox.exists || has_children) || !matches(pattern, mailbox.name.as_str()) {
+        if !(mailbox.exists || has_children) || !pattern.matches(mailbox.name.as_str()) {
             continue;
         }
         let mut attributes = vec![if has_children { "\\HasChildren" } else { "\\HasNoChildren" }];
@@ -92,40 +130,55 @@ fn existing(mailboxes: &[MailboxInfo], pattern: &str, out: &mut Vec<u8>) {
             attributes.insert(0, "\\Noselect");
         }
         attributes.extend(mailbox.special_use.map(|of| of.as_str()));
-        data::list(false, &attributes, Some(SEPARATOR as u8), mailbox.name.as_str(), out);
+        lines.push(Line { attributes, name: mailbox.name.clone() });
     }
+    lines
 }
 
 /// LSUB: names that are subscribed; and where the pattern's `%` stops above one, the name
 /// there, marked \Noselect (RFC 3501 section 6.3.9).
-fn subscribed(mailboxes: &[MailboxInfo], pattern: &str, out: &mut Vec<u8>) {
-    let mut said: Option<MailboxName> = None;
-    let names: Vec<&MailboxInfo> = mailboxes.iter().filter(|mailbox| mailbox.subscribed).collect();
-    for mailbox in &names {
-        if matches(pattern, mailbox.name.as_str()) {
-            let attributes: &[&str] = if mailbox.exists { &[] } else { &["\\Noselect"] };
-            data::list(true, attributes, Some(SEPARATOR as u8), mailbox.name.as_str(), out);
+fn subscribed(mailboxes: &[MailboxInfo], pattern: &mut Pattern<'_>) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut above_said: Option<MailboxName> = None;
+    let names: BTreeSet<&MailboxName> = mailboxes.iter().filter(|of| of.subscribed).map(|of| &of.name).collect();
+    for mailbox in mailboxes.iter().filter(|mailbox| mailbox.subscribed) {
+        if pattern.matches(mailbox.name.as_str()) {
+            let attributes = if mailbox.exists { Vec::new() } else { vec!["\\Noselect"] };
+            lines.push(Line { attributes, name: mailbox.name.clone() });
             continue;
         }
-        if !pattern.ends_with('%') {
+        if !pattern.text.ends_with('%') {
             continue;
         }
         let above = std::iter::successors(mailbox.name.parent(), MailboxName::parent)
-            .find(|parent| matches(pattern, parent.as_str()));
-        let Some(above) = above else { continue };
-        let own = names.iter().any(|other| other.name == above);
-        if !own && said.as_ref() != Some(&above) {
-            data::list(true, &["\\Noselect"], Some(SEPARATOR as u8), above.as_str(), out);
-            said = Some(above);
+            .find(|parent| pattern.matches(parent.as_str()));
+        let Some(above) = above.filter(|above| !names.contains(above)) else { continue };
+        if above_said.as_ref() != Some(&above) {
+            lines.push(Line { attributes: vec!["\\Noselect"], name: above.clone() });
+            above_said = Some(above);
         }
+    }
+    lines
+}
+
+/// A pattern, and what may still be spent on it.
+struct Pattern<'p> {
+    text: &'p str,
+    /// At zero nothing matches any more.
+    steps: u64,
+}
+
+impl Pattern<'_> {
+    fn matches(&mut self, name: &str) -> bool {
+        matches(self.text, name, &mut self.steps)
     }
 }
 
 /// Whether a name is of a pattern: `*` stands for anything, `%` for anything within a level.
 ///
-/// Each wildcard goes back to the last one only, so that the work is at most the product of
-/// both lengths, whatever the pattern (`*%*%*...`).
-fn matches(pattern: &str, name: &str) -> bool {
+/// A mismatch goes back to the last `%`, then to the last `*`, and to none before, so that the
+/// work is polynomial whatever the pattern (`*%*%*...`); `steps` bound it.
+fn matches(pattern: &str, name: &str, steps: &mut u64) -> bool {
     // INBOX has no case (RFC 3501 section 5.1), in patterns as elsewhere.
     let inbox = name == "INBOX" || name.starts_with("INBOX/");
     let equal = |p: u8, n: u8, at: usize| p == n || inbox && at < 5 && p.eq_ignore_ascii_case(&n);
@@ -135,6 +188,10 @@ fn matches(pattern: &str, name: &str) -> bool {
     let mut star: Option<(usize, usize)> = None;
     let mut percent: Option<(usize, usize)> = None;
     loop {
+        *steps = steps.saturating_sub(1);
+        if *steps == 0 {
+            return false;
+        }
         match pattern.get(p) {
             Some(b'*') => {
                 (star, percent) = (Some((p, n)), None);
@@ -196,13 +253,19 @@ mod tests {
             ("*b%d", "a/b/bcd", true),
             ("%b*d", "ab/c/d", true),
         ] {
-            assert_eq!(matches(pattern, name), is, "{pattern} {name}");
+            assert_eq!(matches(pattern, name, &mut STEPS_MAX.clone()), is, "{pattern} {name}");
         }
     }
 
     #[test]
-    fn a_pattern_of_wildcards_takes_no_longer_than_it_should() {
+    fn a_pattern_takes_no_longer_than_it_may() {
         let pattern = "*%".repeat(PATTERN_MAX / 2 - 1) + "b";
-        assert!(!matches(&pattern, &"a".repeat(8000)));
+        let mut steps = STEPS_MAX;
+        assert!(!matches(&pattern, &"a".repeat(1000), &mut steps));
+        assert!(steps > 0);
+        let costly = format!("*{}b", "a".repeat(1000));
+        let mut pattern = Pattern { text: &costly, steps: STEPS_MAX };
+        assert!((0..10_000).all(|_| !pattern.matches(&"a".repeat(8000))));
+        assert_eq!(pattern.steps, 0);
     }
 }

@@ -151,7 +151,13 @@ impl Imap {
         let Done::Stored(stored) = done else { return self.finish_plain(ticket, &done, machine, out) };
         let Some(view) = &mut self.view else { return };
         view.learn(stored.keywords, out);
-        for meta in &stored.messages {
+        for (meta, before) in stored.messages.iter().zip(stored.before) {
+            // RFC 3501 section 6.4.6: .SILENT holds back what the client can work out itself.
+            // If another session changed the message meanwhile, it cannot.
+            let known = view.knows(meta.uid, before);
+            if silent && !known {
+                continue;
+            }
             view.tell(meta);
             let Some(number) = view.number(meta.uid).filter(|_| !silent) else { continue };
             let mut fetch = Fetch::begin(number, out);

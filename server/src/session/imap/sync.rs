@@ -3,10 +3,10 @@
 //! Happens at the end of the commands where numbers may change, and in IDLE: never in FETCH,
 //! STORE and SEARCH (RFC 3501 section 7.4.1).
 
-use postkern::imap::{Fetch, Server};
+use postkern::imap::{Code, Fetch, Server};
 
 use super::{Finish, Imap, Pending, broken};
-use crate::job::{Changes, Done, Job};
+use crate::job::{Changes, Done, Failure, Job};
 use crate::service::Step;
 
 impl Imap {
@@ -27,6 +27,11 @@ impl Imap {
     pub(super) fn synced(&mut self, finish: Option<Finish>, done: Done, machine: &mut Server, out: &mut Vec<u8>) {
         match done {
             Done::Changes(changes) => self.tell(*changes, out),
+            // Deleted by another session: there is nothing more to be told, by any command.
+            Done::Failed(Failure::NoSuchMailbox) => {
+                machine.bye(Code::None, "the mailbox was deleted", out);
+                return;
+            }
             // The changes are told another time.
             Done::Failed(failure) => broken(&failure),
             _ => debug_assert!(false, "not an answer to Changes"),

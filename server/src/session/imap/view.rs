@@ -159,11 +159,16 @@ impl View {
         }
     }
 
-    /// The client knows of this change.
+    /// The client is told of the message as it is now, with all its flags.
     pub(super) fn tell(&mut self, meta: &Meta) {
         if meta.modseq > self.modseq {
             self.told.insert(meta.uid, meta.modseq);
         }
+    }
+
+    /// Whether the client knows the message as it was at this modification sequence.
+    pub(super) fn knows(&self, uid: u32, modseq: u64) -> bool {
+        modseq <= self.modseq || self.told.get(&uid).is_some_and(|&told| told >= modseq)
     }
 
     /// Whether the client does not know of this change yet.
