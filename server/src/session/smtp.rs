@@ -120,6 +120,10 @@ impl Smtp {
             machine.auth = super::MECHANISMS;
             machine.limits.login = Some(config.limits.login_time);
         }
+        if listener == Listener::Lmtp {
+            // Our own relay speaks it, for whole mailing lists.
+            machine.limits.refusals = u16::MAX;
+        }
         machine.limits.mistakes = (config.limits.mistakes_before_login, config.limits.mistakes);
         machine.limits.line = config.limits.smtp_line;
         machine.limits.excess = config.limits.excess;
