@@ -133,14 +133,14 @@ pub fn fetch_flags(message: u32) -> String {
     format!("* {message} FETCH (UID {} FLAGS ({flags}))\r\n", message + 4710)
 }
 
-/// The envelope of [`FETCH_FULL`].
+/// The envelope of `FETCH_FULL`.
 pub const ENVELOPE: &str = "(\"Mon, 2 Nov 2026 08:15:00 +0100\" \"harvest of the north orchard\" \
     ((\"Alice\" NIL \"alice\" \"client.example\")) ((\"Alice\" NIL \"alice\" \"client.example\")) \
     ((\"Alice\" NIL \"alice\" \"client.example\")) ((\"Bob\" NIL \"bob\" \"mx.example\")\
     (NIL NIL \"carol.of-accounts\" \"lists.mx.example\")) ((\"Dave of the Mill\" NIL \"dave\" \"mill.example\")) \
     NIL \"<spring-plan@mx.example>\" \"<n0rth-orchard@client.example>\")";
 
-/// The body structure of [`FETCH_FULL`].
+/// The body structure of `FETCH_FULL`.
 pub const BODYSTRUCTURE: &str = "(((\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"quoted-printable\" 2318 57 NIL NIL NIL NIL)\
     (\"text\" \"html\" (\"charset\" \"utf-8\") NIL NIL \"quoted-printable\" 7212 120 NIL NIL NIL NIL) \
     \"alternative\" (\"boundary\" \"inner-5b1f\") NIL NIL NIL)\

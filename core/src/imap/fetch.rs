@@ -20,11 +20,11 @@ pub enum FetchItem<'i> {
     InternalDate,
     /// RFC822: as BODY[], by another name.
     Rfc822,
-    /// RFC822.HEADER: as BODY.PEEK[HEADER], by another name.
+    /// RFC822.HEADER: as `BODY.PEEK[HEADER]`, by another name.
     Rfc822Header,
     /// RFC822.SIZE
     Rfc822Size,
-    /// RFC822.TEXT: as BODY[TEXT], by another name.
+    /// RFC822.TEXT: as `BODY[TEXT]`, by another name.
     Rfc822Text,
     /// BODY without a section: BODYSTRUCTURE without extension data.
     Body,
@@ -32,7 +32,7 @@ pub enum FetchItem<'i> {
     BodyStructure,
     /// UID
     Uid,
-    /// BODY[section]<partial>
+    /// `BODY[section]<partial>`
     Section {
         /// BODY.PEEK: leaves \Seen alone.
         peek: bool,

@@ -14,17 +14,17 @@ pub enum Request<'a> {
     User(&'a str),
     /// PASS.
     Pass(&'a str),
-    /// STAT: its numbers are in the status text, see [`drop_listing`].
+    /// STAT: its numbers are in the status text, see [`drop_listing`](super::drop_listing).
     Stat,
     /// LIST of one message: a drop listing in the status text.
     List(u32),
-    /// LIST of all: [`Notice::Listing`] each.
+    /// LIST of all: [`Notice::Listing`](super::Notice::Listing) each.
     ListAll,
-    /// UIDL of all: [`Notice::UniqueId`] each.
+    /// UIDL of all: [`Notice::UniqueId`](super::Notice::UniqueId) each.
     UidlAll,
     /// UIDL of one message: in the status text.
     Uidl(u32),
-    /// RETR: [`Notice::Chunk`]s, then [`Notice::End`].
+    /// RETR: [`Notice::Chunk`](super::Notice::Chunk)s, then [`Notice::End`](super::Notice::End).
     Retr(u32),
     /// TOP with the number of body lines.
     Top(u32, u32),
@@ -34,7 +34,7 @@ pub enum Request<'a> {
     Rset,
     /// NOOP.
     Noop,
-    /// CAPA: read into [`Client::capabilities`], and [`Notice::Capability`] each.
+    /// CAPA: read into [`Client::capabilities`](super::Client::capabilities), and [`Notice::Capability`](super::Notice::Capability) each.
     Capa,
     /// AUTH; the initial response is base64, and empty is sent as `=`.
     Auth {
@@ -88,7 +88,7 @@ pub enum Verb {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// Answers are awaited first: see [`Client::may_send`].
+    /// Answers are awaited first: see [`Client::may_send`](super::Client::may_send).
     NotNow,
     /// The argument is not what the grammar has in this place.
     Argument,

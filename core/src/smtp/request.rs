@@ -74,7 +74,7 @@ pub struct MailOptions {
     /// Octets of the message; said where SIZE is offered.
     pub size: Option<u64>,
     /// Said where 8BITMIME is offered. A message that has 8-bit octets must not go where it
-    /// is not: that is the caller's to see ([`Extensions::eight_bit_mime`]).
+    /// is not: that is the caller's to see ([`Extensions::eight_bit_mime`](super::Extensions::eight_bit_mime)).
     pub body: Option<BodyType>,
 }
 
@@ -89,7 +89,7 @@ impl MailOptions {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// Answers are awaited first: see [`Client::may_send`].
+    /// Answers are awaited first: see [`Client::may_send`](super::Client::may_send).
     NotNow,
     /// The argument is not what the grammar has in this place.
     Argument,

@@ -165,7 +165,7 @@ pub struct Selected {
     pub recent_from: u32,
     /// The first message without \Seen, its UID.
     pub first_unseen: Option<u32>,
-    /// The mailbox's keywords: the name of each keyword bit of its messages' [`Flags`].
+    /// The mailbox's keywords: the name of each keyword bit of its messages' [`Flags`](crate::mailbox::Flags).
     pub keywords: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A command is answered in `on`, or asks for jobs and is answered in `done`, or, if its
 //! answer is long, is written a piece at a time in `advance`. What the client has been told
-//! of its selected mailbox is the [`View`]; it changes only where RFC 3501 section 7.4.1 lets
+//! of its selected mailbox is the `View`; it changes only where RFC 3501 section 7.4.1 lets
 //! it.
 
 mod append;

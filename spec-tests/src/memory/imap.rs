@@ -13,7 +13,7 @@
 //! | `line= literal= literals= command= excess= append= mistakes= login= idle=` | limits |
 //! | `@ message OCTETS` | a message of each mailbox, with escapes |
 //!
-//! Events are commands in lower case with their arguments in one form ([`render`]), and
+//! Events are commands in lower case with their arguments in one form (`render`), and
 //! `login NAME`, `appended MAILBOX (FLAGS) "OCTETS"`, `done`, `refused`.
 //!
 //! `A: exists N`, `A: expunge N` say so unasked; `A: bye`; `A: finish`.

@@ -4,7 +4,7 @@
 //! | event | is |
 //! | --- | --- |
 //! | `greeting OK TEXT`, `greeting PREAUTH TEXT` | the greeting |
-//! | `* ...` | untagged data, each kind in one form ([`render`]) |
+//! | `* ...` | untagged data, each kind in one form (`render`) |
 //! | `literal N ITEMS NAME OCTETS`, `text "OCTETS"` | a long text of message N, and its octets |
 //! | `A1 OK VERB [CODE] TEXT` | a command is complete |
 //! | `+ challenge X`, `+ proceed`, `+ idling`, `+ continued` | a continuation |
