@@ -120,8 +120,7 @@
 //! | [`smtp`] | SMTP, submission and LMTP; and delivery of one envelope, above the client |
 //! | [`pop3`] | POP3 |
 //! | [`imap`] | IMAP4rev1 and its extensions |
-#![cfg_attr(feature = "sasl", doc = "| [`sasl`] | the messages of PLAIN and LOGIN, and base64 |")]
-#![cfg_attr(not(feature = "sasl"), doc = "| `sasl` | the messages of PLAIN and LOGIN, and base64; a feature |")]
+//! | [`sasl`] | the names of mechanisms; with a feature their messages, and base64 |
 #![cfg_attr(feature = "rustls", doc = "| [`tls`] | TLS as a [`Layer`], by rustls |")]
 #![cfg_attr(not(feature = "rustls"), doc = "| `tls` | TLS as a [`Layer`], by rustls; a feature |")]
 #![cfg_attr(feature = "deflate", doc = "| [`deflate`] | DEFLATE as a [`Layer`], by flate2 |")]
@@ -139,7 +138,7 @@
 //! | --- | --- |
 //! | `rustls` | the module `tls`, which needs std |
 //! | `deflate` | the module `deflate` |
-//! | `sasl` | the module `sasl` |
+//! | `sasl` | the exchanges of the module `sasl` |
 //! | `arbitrary` | `Arbitrary` for commands and other plain values that fuzzers make; needs std |
 //!
 //! # Promises
@@ -170,7 +169,6 @@ pub mod tls;
 
 pub mod imap;
 pub mod pop3;
-#[cfg(feature = "sasl")]
 pub mod sasl;
 pub mod smtp;
 

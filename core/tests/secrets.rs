@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Player, drive};
+use postkern::sasl::Mechanism;
 use postkern::{Conn, Instant, Machine, Want, imap, pop3, smtp};
 
 /// Base64 of `\0bob\0secret`.
@@ -97,15 +98,15 @@ where
 #[test]
 fn events_are_printed_without_passwords() {
     let mut config = smtp::ServerConfig::default();
-    (config.auth, config.auth_in_clear) = ("PLAIN", true);
+    (config.auth, config.auth_in_clear) = (Mechanism::Plain.into(), true);
     let said = format!("EHLO a.example\r\nAUTH PLAIN {PLAIN}\r\nAUTH PLAIN\r\n{PLAIN}\r\n");
     printed(smtp::Server::new(config, false), &said).is_clean("Response(..)");
     let mut config = pop3::ServerConfig::default();
-    (config.sasl, config.login_in_clear) = ("PLAIN", true);
+    (config.sasl, config.login_in_clear) = (Mechanism::Plain.into(), true);
     let said = format!("USER bob\r\nPASS secret\r\nAUTH PLAIN {PLAIN}\r\nAUTH PLAIN\r\n{PLAIN}\r\n");
     printed(pop3::Server::new(config, false), &said).is_clean("Pass(..)");
     let mut config = imap::ServerConfig::default();
-    (config.sasl, config.login_in_clear) = ("PLAIN", true);
+    (config.sasl, config.login_in_clear) = (Mechanism::Plain.into(), true);
     let said = format!("a LOGIN bob secret\r\nb AUTHENTICATE PLAIN {PLAIN}\r\nc AUTHENTICATE PLAIN\r\n{PLAIN}\r\n");
     printed(imap::Server::new(config, false), &said).is_clean("c Response(..)");
 }

@@ -6,7 +6,7 @@ use postkern::imap::{
     Code, Command, DateTime, Event, FetchItem, FetchItems, SearchKey, SearchKeys, SearchToken, SequenceSet, Server,
     ServerConfig, Status, Ticket, decode_mailbox,
 };
-use postkern::sasl::{Exchange, Mechanism, Step};
+use postkern::sasl::{Exchange, Mechanism, Mechanisms, Step};
 
 use crate::drive::{App, Input, Log, any_cut};
 
@@ -41,7 +41,7 @@ const LOGIN: &[u8] = b"a1 LOGIN bob pw\r\na2 SELECT INBOX\r\n";
 fn config(input: &Input<'_>) -> ServerConfig {
     let mut config = ServerConfig::default();
     config.tls = !input.has(1);
-    config.sasl = "PLAIN LOGIN";
+    config.sasl = Mechanisms::PASSWORD;
     config.login_in_clear = input.has(2) || input.has(0) || input.octets.starts_with(LOGIN);
     if input.has(3) {
         config.limits.line = (64, 128);

@@ -2,7 +2,7 @@
 
 use postkern::Conn;
 use postkern::pop3::{Client, Command, Event, Notice, Request, Server, ServerConfig, Ticket};
-use postkern::sasl::{Exchange, Mechanism, Step};
+use postkern::sasl::{Exchange, Mechanism, Mechanisms, Step};
 
 use crate::drive::{App, Input, Log, any_cut};
 
@@ -11,7 +11,7 @@ pub fn pop3_server(data: &[u8]) {
     let input = Input::new(data);
     let mut config = ServerConfig::default();
     config.tls = !input.has(1);
-    config.sasl = "PLAIN LOGIN";
+    config.sasl = Mechanisms::PASSWORD;
     config.login_in_clear = input.has(2) || input.has(0);
     if input.has(3) {
         config.limits.line = 64;

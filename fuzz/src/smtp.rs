@@ -2,7 +2,7 @@
 
 use postkern::Conn;
 use postkern::deflate::Deflate;
-use postkern::sasl::{Exchange, Mechanism, Step};
+use postkern::sasl::{Exchange, Mechanism, Mechanisms, Step};
 use postkern::smtp::{
     Auth, Client, Delivery, Enhanced, Envelope, Event, Notice, Options, Progress, Protocol, Reply, Server,
     ServerConfig, Ticket, TlsPolicy,
@@ -31,7 +31,7 @@ fn config(input: &Input<'_>) -> ServerConfig {
     let mut config = ServerConfig::default();
     config.protocol = if input.has(0) { Protocol::Lmtp } else { Protocol::Smtp };
     config.tls = !input.has(1);
-    config.auth = "PLAIN LOGIN";
+    config.auth = Mechanisms::PASSWORD;
     config.auth_in_clear = input.has(2);
     if input.has(3) {
         config.limits.line = 64;

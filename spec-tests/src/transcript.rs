@@ -44,6 +44,8 @@ use std::time::Duration;
 
 pub use octets::{escaped, shown, unescape};
 
+use postkern::sasl::{Mechanism, Mechanisms};
+
 use crate::pattern::Pattern;
 
 /// One dialogue.
@@ -192,6 +194,17 @@ impl Header {
     pub fn number(&self, key: &str) -> Result<Option<u64>, String> {
         let Some(value) = self.key(key) else { return Ok(None) };
         value.parse().map(Some).map_err(|_| format!("{key}={value} is no number"))
+    }
+
+    /// The SASL mechanisms of a key; without it none.
+    ///
+    /// # Errors
+    /// One is not known.
+    pub fn mechanisms(&self, key: &str) -> Result<Mechanisms, String> {
+        self.list(key).iter().try_fold(Mechanisms::NONE, |set, name| match Mechanism::parse(name) {
+            Some(mechanism) => Ok(set.with(mechanism)),
+            None => Err(format!("{key}={name}: no mechanism that is known here")),
+        })
     }
 
     /// Whether all keys are among these.

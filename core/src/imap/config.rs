@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::sasl::Mechanisms;
+
 /// What a client may cost. Pairs are before login and after.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -49,8 +51,8 @@ impl Default for Limits {
 pub struct ServerConfig {
     /// Offer STARTTLS while in plaintext.
     pub tls: bool,
-    /// SASL mechanisms, upper case, parted by a space; empty offers none.
-    pub sasl: &'static str,
+    /// SASL mechanisms; with none, none is offered.
+    pub sasl: Mechanisms,
     /// Offer LOGIN and AUTHENTICATE in plaintext too, where anyone on the path reads the
     /// password.
     pub login_in_clear: bool,

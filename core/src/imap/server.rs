@@ -205,9 +205,7 @@ impl Server {
         if !self.may_login() {
             put(&[b" LOGINDISABLED"], out);
         } else {
-            for name in self.config.sasl.split(' ').filter(|name| !name.is_empty()) {
-                put(&[b" AUTH=", name.as_bytes()], out);
-            }
+            self.config.sasl.write(b" AUTH=", out);
         }
     }
 

@@ -7,6 +7,7 @@ use super::command::{self, Bad, Command, Line};
 use crate::dot::Body;
 use crate::line::{Lines, strict};
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
+use crate::sasl::Mechanisms;
 use crate::text::{put, put_text, strip_prefix};
 
 /// What a client may cost.
@@ -47,8 +48,8 @@ impl Default for Limits {
 pub struct ServerConfig {
     /// Offer STLS while in plaintext.
     pub tls: bool,
-    /// SASL mechanisms, upper case, parted by a space; empty offers none.
-    pub sasl: &'static str,
+    /// SASL mechanisms; with none, none is offered.
+    pub sasl: Mechanisms,
     /// Offer USER and AUTH in plaintext too, where anyone on the path reads the password.
     pub login_in_clear: bool,
     /// What a client may cost.
@@ -204,7 +205,9 @@ impl Server {
         if self.may_login() {
             put(&[b"USER\r\n"], out);
             if !self.config.sasl.is_empty() {
-                put(&[b"SASL ", self.config.sasl.as_bytes(), b"\r\n"], out);
+                put(&[b"SASL"], out);
+                self.config.sasl.write(b" ", out);
+                put(&[b"\r\n"], out);
             }
         }
         for capability in more {
@@ -325,7 +328,7 @@ impl Server {
     }
 
     fn auth<'i>(&mut self, mechanism: &'i str, initial: Option<&'i [u8]>, out: &mut Vec<u8>) -> Event<'i> {
-        let offered = self.config.sasl.split(' ').any(|name| name.eq_ignore_ascii_case(mechanism));
+        let offered = self.config.sasl.has(mechanism);
         match () {
             () if self.state == State::Transaction => self.refuse("you are logged in already", out),
             () if !self.may_login() => self.refuse_clear(out),
@@ -339,7 +342,7 @@ impl Server {
             return self.refuse("no mechanisms offered now", out);
         }
         line("+OK", "mechanisms follow", out);
-        for name in self.config.sasl.split(' ') {
+        for name in self.config.sasl.names() {
             put(&[name.as_bytes(), b"\r\n"], out);
         }
         put(&[b".\r\n"], out);

@@ -4,8 +4,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::command::{BodyType, Verb};
+use super::command::Verb;
 use super::extensions::Extensions;
+use super::params::BodyType;
 use super::path::{is_domain, is_mailbox};
 use super::reply::ReplyLines;
 use super::request::{Command, SendError};
@@ -220,6 +221,7 @@ impl Client {
                     out.extend_from_slice(match body {
                         BodyType::SevenBit => b" BODY=7BIT",
                         BodyType::EightBitMime => b" BODY=8BITMIME",
+                        BodyType::BinaryMime => b" BODY=BINARYMIME",
                     });
                 }
                 self.accepted = 0;

@@ -1,5 +1,6 @@
 //! The command grammar of the server side (RFC 5321 section 4.1.1).
 
+use super::params::{BodyType, MailParams, Xtext};
 use super::path::Path;
 use crate::text::{cut, number64};
 
@@ -30,28 +31,6 @@ pub enum Verb {
     StartTls,
     /// QUIT.
     Quit,
-}
-
-/// What a message's body may hold (RFC 6152).
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum BodyType {
-    /// Octets below 128.
-    SevenBit,
-    /// All octets, in lines.
-    EightBitMime,
-}
-
-/// The parameters of MAIL, checked.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct MailParams<'i> {
-    /// Octets that the client means to send (RFC 1870).
-    pub size: Option<u64>,
-    /// RFC 6152.
-    pub body: Option<BodyType>,
-    /// Who submitted it first, as xtext (RFC 4954 section 5).
-    pub auth: Option<&'i str>,
 }
 
 /// Why a command line is not understood.
@@ -205,7 +184,7 @@ fn mail_params(params: &str) -> Result<MailParams<'_>, Bad> {
             };
             parsed.body.replace(body).is_none()
         } else if keyword.eq_ignore_ascii_case("AUTH") && !value.is_empty() {
-            parsed.auth.replace(value).is_none()
+            parsed.auth.replace(Xtext(value)).is_none()
         } else {
             return Err(Bad::Param);
         };

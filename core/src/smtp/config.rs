@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::sasl::Mechanisms;
+
 /// What a client may cost. All counts are per connection unless said otherwise.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -70,8 +72,8 @@ pub struct ServerConfig {
     pub protocol: Protocol,
     /// Offer STARTTLS while in plaintext.
     pub tls: bool,
-    /// AUTH mechanisms, upper case, parted by a space; empty offers none.
-    pub auth: &'static str,
+    /// AUTH mechanisms; with none AUTH is not offered.
+    pub auth: Mechanisms,
     /// Offer AUTH in plaintext too, where anyone on the path reads the password.
     pub auth_in_clear: bool,
     /// What a client may cost.

@@ -11,7 +11,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::client::{Client, Notice};
-use super::command::{BodyType, Verb};
+use super::command::Verb;
+use super::params::BodyType;
 use super::reply::{Enhanced, ReplyLines};
 use super::request::{Command, MailOptions, SendError};
 use crate::dot::Body;

@@ -1,6 +1,7 @@
 //! What an SMTP client does, as its server sees it.
 
-use super::command::{MailParams, Verb};
+use super::command::Verb;
+use super::params::MailParams;
 use super::path::Path;
 
 /// The right and the duty to answer one command. Spent by

@@ -24,6 +24,7 @@ mod config;
 mod delivery;
 mod event;
 mod extensions;
+mod params;
 mod path;
 mod refusals;
 mod reply;
@@ -31,11 +32,15 @@ mod request;
 mod server;
 
 pub use client::{Client, Id, Notice};
-pub use command::{BodyType, MailParams, Verb};
+pub use command::Verb;
 pub use config::{Limits, Protocol, ServerConfig};
 pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
 pub use event::{Event, Ticket, Tolerated};
 pub use extensions::Extensions;
+pub use params::{
+    BodyType, ByMode, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams, Ret, RrvsAction,
+    ValidSince, Xtext,
+};
 pub use path::{Path, is_domain, is_mailbox};
 pub use reply::{Enhanced, Reply, ReplyLines};
 pub use request::{Command, MailOptions, SendError};

@@ -1,6 +1,6 @@
 //! Commands as a client says them (RFC 5321 section 4.1.1, RFC 2033, RFC 3207, RFC 4954).
 
-use super::command::BodyType;
+use super::params::BodyType;
 
 /// A command to send. Arguments are checked: no octet in them can end the line.
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]

@@ -174,7 +174,9 @@ impl Server {
             put(&[b"250-STARTTLS\r\n"], out);
         }
         if self.offers_auth() {
-            put(&[b"250-AUTH ", self.config.auth.as_bytes(), b"\r\n"], out);
+            put(&[b"250-AUTH"], out);
+            self.config.auth.write(b" ", out);
+            put(&[b"\r\n"], out);
         }
         put(&[b"250 ENHANCEDSTATUSCODES\r\n"], out);
     }
@@ -319,7 +321,7 @@ impl Server {
     }
 
     fn auth<'i>(&mut self, mechanism: &'i str, initial: Option<&'i [u8]>, out: &mut Vec<u8>) -> Event<'i> {
-        let offered = self.config.auth.split(' ').any(|name| name.eq_ignore_ascii_case(mechanism));
+        let offered = self.config.auth.has(mechanism);
         match () {
             () if self.config.auth.is_empty() => self.refuse(&say::NOT_HERE, out),
             // RFC 4954 section 4: once a session, not within a transaction, after EHLO.

@@ -10,5 +10,7 @@ mod login;
 pub mod pop3;
 pub mod smtp;
 
+use postkern::sasl::Mechanisms;
+
 /// Mechanisms that are offered.
-pub(crate) const MECHANISMS: &str = "PLAIN LOGIN";
+pub(crate) const MECHANISMS: Mechanisms = Mechanisms::PASSWORD;

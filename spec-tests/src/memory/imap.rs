@@ -59,12 +59,7 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     let logged_in = header.key("in");
     config.tls = header.is("tls");
     config.login_in_clear = header.is("clear") || logged_in.is_some();
-    config.sasl = match header.key("sasl") {
-        None => "",
-        Some("PLAIN") => "PLAIN",
-        Some("PLAIN,LOGIN") => "PLAIN LOGIN",
-        Some(other) => return Err(format!("sasl={other}: PLAIN or PLAIN,LOGIN")),
-    };
+    config.sasl = header.mechanisms("sasl")?;
     let limits = &mut config.limits;
     for (key, limit) in [("line", &mut limits.line), ("literal", &mut limits.literal), ("command", &mut limits.command)]
     {

@@ -47,12 +47,7 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     let mut config = ServerConfig::default();
     config.tls = header.is("tls");
     config.login_in_clear = header.is("clear");
-    config.sasl = match header.key("sasl") {
-        None => "",
-        Some("PLAIN") => "PLAIN",
-        Some("PLAIN,LOGIN") => "PLAIN LOGIN",
-        Some(other) => return Err(format!("sasl={other}: PLAIN or PLAIN,LOGIN")),
-    };
+    config.sasl = header.mechanisms("sasl")?;
     let limits = &mut config.limits;
     for (key, limit) in
         [("line", &mut limits.line), ("auth_line", &mut limits.auth_line), ("excess", &mut limits.excess)]

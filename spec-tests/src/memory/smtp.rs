@@ -62,12 +62,7 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     config.protocol = if header.role == "lmtp-server" { Protocol::Lmtp } else { Protocol::Smtp };
     config.tls = header.is("tls");
     config.auth_in_clear = header.is("clear");
-    config.auth = match header.key("auth") {
-        None => "",
-        Some("PLAIN") => "PLAIN",
-        Some("PLAIN,LOGIN") => "PLAIN LOGIN",
-        Some(other) => return Err(format!("auth={other}: PLAIN or PLAIN,LOGIN")),
-    };
+    config.auth = header.mechanisms("auth")?;
     let limits = &mut config.limits;
     let number = |key: &str| header.number(key);
     if let Some(octets) = number("line")? {
@@ -239,8 +234,9 @@ impl Scripted {
                 entry.extend(params.body.map(|body| match body {
                     BodyType::SevenBit => " body=7BIT",
                     BodyType::EightBitMime => " body=8BITMIME",
+                    BodyType::BinaryMime => " body=BINARYMIME",
                 }));
-                entry.extend(params.auth.map(|auth| format!(" auth={auth}")));
+                entry.extend(params.auth.map(|auth| format!(" auth={}", auth.as_str())));
                 log.push(entry);
                 self.recipients.clear();
                 ("mail", ticket, self.scripted("mail", answer(250, 1, 0, "sender ok")))

@@ -49,7 +49,7 @@ impl Server {
         initial: Option<&'i [u8]>,
         out: &mut Vec<u8>,
     ) -> Event<'i> {
-        let offered = self.config.sasl.split(' ').any(|name| name.eq_ignore_ascii_case(mechanism));
+        let offered = self.config.sasl.has(mechanism);
         match () {
             () if self.session != Session::NotAuthenticated => self.bad(Some(tag), "not in this state", out),
             () if !self.may_login() => self.refuse_clear(tag, out),

@@ -1,5 +1,4 @@
-//! SASL mechanisms (RFC 4422) as exchanges of messages in base64: PLAIN (RFC 4616) and
-//! LOGIN, which has no RFC and is what many programs still speak. Both sides.
+//! The exchanges of the mechanisms, in base64.
 //!
 //! What a mechanism learns is a claim: whether the password is right is for the application.
 
@@ -9,28 +8,10 @@ use core::fmt;
 
 use base64ct::{Base64, Encoding};
 
+use super::Mechanism;
+
 /// Octets of one decoded message.
 pub const MESSAGE_MAX: usize = 12288 / 4 * 3;
-
-/// The mechanisms that are known here.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mechanism {
-    /// RFC 4616.
-    Plain,
-    /// Two questions, two answers.
-    Login,
-}
-
-impl Mechanism {
-    /// By its name in any case.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            _ if name.eq_ignore_ascii_case("PLAIN") => Some(Self::Plain),
-            _ if name.eq_ignore_ascii_case("LOGIN") => Some(Self::Login),
-            _ => None,
-        }
-    }
-}
 
 /// Who a client claims to be, and its proof.
 #[derive(Clone, Eq, PartialEq)]
@@ -76,6 +57,7 @@ impl Exchange {
             (Some(initial), _) => exchange.respond(initial),
             (None, Mechanism::Plain) => Step::Challenge(String::new()),
             (None, Mechanism::Login) => Step::Challenge(encode(b"Username:")),
+            (None, _) => Step::Malformed,
         };
         (exchange, step)
     }
@@ -95,7 +77,7 @@ impl Exchange {
             (Mechanism::Login, Some(login)) if is_password(&message) => {
                 Step::Claimed(Credentials { authorization: String::new(), login, password: message })
             }
-            (Mechanism::Login, Some(_)) => Step::Malformed,
+            _ => Step::Malformed,
         }
     }
 }
