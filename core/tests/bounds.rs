@@ -13,7 +13,8 @@ const READ: usize = 16 * 1024;
 
 #[test]
 fn machines_are_small() {
-    assert!(size_of::<smtp::Server>() <= 256, "{}", size_of::<smtp::Server>());
+    // The configuration is in it, with all that an extension may offer.
+    assert!(size_of::<smtp::Server>() <= 384, "{}", size_of::<smtp::Server>());
     assert!(size_of::<pop3::Server>() <= 256, "{}", size_of::<pop3::Server>());
     assert!(size_of::<imap::Server>() <= 256, "{}", size_of::<imap::Server>());
     // An idle connection holds no buffer, so this is all of it.
