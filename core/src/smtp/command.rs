@@ -22,6 +22,8 @@ pub enum Verb {
     Data,
     /// The end of the message, answered as a command is.
     Message,
+    /// BDAT that is not the last; the last is `Message`.
+    Bdat,
     /// RSET.
     Rset,
     /// VRFY, EXPN, HELP and NOOP: answered, without effect on the session.
@@ -30,6 +32,8 @@ pub enum Verb {
     Auth,
     /// STARTTLS (RFC 3207).
     StartTls,
+    /// XCLIENT.
+    Xclient,
     /// QUIT.
     Quit,
 }

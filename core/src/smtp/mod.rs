@@ -32,7 +32,7 @@ mod request;
 mod server;
 mod xclient;
 
-pub use client::{Client, Id, Notice};
+pub use client::{CHUNKS_MAX, Chunks, Client, Id, Notice};
 pub use command::Verb;
 pub use config::{FutureRelease, Limits, Offers, Protocol, ServerConfig};
 pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};

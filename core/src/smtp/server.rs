@@ -214,7 +214,7 @@ impl Server {
             }
             Verb::StartTls if positive => self.state = State::TlsAccepted,
             Verb::Helo | Verb::Ehlo | Verb::Mail | Verb::Rcpt | Verb::Data => {}
-            Verb::Rset | Verb::StartTls | Verb::Other => {}
+            Verb::Rset | Verb::StartTls | Verb::Other | Verb::Bdat | Verb::Xclient => {}
         }
         if reply.code == 421 {
             self.state = State::Closed(Close::Done);
