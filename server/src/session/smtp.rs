@@ -227,7 +227,7 @@ impl Session<Server> for Smtp {
                 self.tolerations(machine);
                 (ticket, self.mail(from.as_str(), params.size.unwrap_or(0)))
             }
-            Event::Rcpt { to, ticket } => {
+            Event::Rcpt { to, ticket, .. } => {
                 self.tolerations(machine);
                 return self.rcpt(to, ticket, machine, out);
             }
