@@ -132,6 +132,9 @@ pub struct Relay {
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
     pub schedule: Schedule,
+    /// Octets up to which a message that failed is returned whole, where its sender wants that
+    /// (RFC 3461 section 4.3).
+    pub return_whole: u64,
     /// Routes that replace MX, in the file's order.
     pub routes: Vec<StaticRoute>,
     /// Towards hosts without a route of their own.
@@ -304,6 +307,7 @@ impl Config {
                 port: 25,
                 networks: Vec::new(),
                 schedule: Schedule::default(),
+                return_whole: 1024 * 1024,
                 routes: Vec::new(),
                 tls: RelayTls::default(),
                 ca_file: None,

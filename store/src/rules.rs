@@ -11,7 +11,7 @@ use postkern_server::account;
 use postkern_server::bounce::HEADER_MAX;
 use postkern_server::job::{AccountId, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
-use postkern_server::queue::{Diagnostic, Outcome};
+use postkern_server::queue::{Diagnostic, Outcome, Remote};
 
 /// What tells an engine the time: the wall clock, or a simulation's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -219,15 +219,15 @@ pub(crate) fn each_once(local: Vec<Local>) -> Vec<Local> {
 }
 
 /// Recipients elsewhere, each once, with its domain in lower case.
-pub(crate) fn with_domains(remote: Vec<String>) -> Vec<(String, String)> {
+pub(crate) fn with_domains(remote: Vec<Remote>) -> Vec<(Remote, String)> {
     let mut seen = HashSet::new();
-    let split = |recipient: String| {
-        let (local, domain) = recipient.rsplit_once('@').unwrap_or((&recipient, ""));
+    let split = |Remote { address, terms }: Remote| {
+        let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
         let domain = domain.to_ascii_lowercase();
-        let recipient = if domain.is_empty() { local.to_owned() } else { format!("{local}@{domain}") };
-        (recipient, domain)
+        let address = if domain.is_empty() { local.to_owned() } else { format!("{local}@{domain}") };
+        (Remote { address, terms }, domain)
     };
-    remote.into_iter().map(split).filter(|(recipient, _)| seen.insert(recipient.clone())).collect()
+    remote.into_iter().map(split).filter(|(remote, _)| seen.insert(remote.address.clone())).collect()
 }
 
 /// An account's name as it is kept and compared.
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn recipients_are_taken_once() {
-        let of = with_domains(["A@B.example", "A@b.EXAMPLE", "a@b.example"].map(String::from).to_vec());
-        assert_eq!(of, [("A@b.example".into(), "b.example".into()), ("a@b.example".into(), "b.example".into())]);
+        let of = with_domains(["A@B.example", "A@b.EXAMPLE", "a@b.example"].map(Remote::new).to_vec());
+        assert_eq!(of, ["A@b.example", "a@b.example"].map(|address| (Remote::new(address), "b.example".into())));
     }
 }

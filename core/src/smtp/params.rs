@@ -138,3 +138,43 @@ pub enum RrvsAction {
     /// `R`: reject.
     Reject,
 }
+
+impl Notify {
+    /// NEVER.
+    pub const NEVER: Self = Self(0);
+    /// SUCCESS alone.
+    pub const SUCCESS: Self = Self(1);
+    /// FAILURE alone.
+    pub const FAILURE: Self = Self(2);
+    /// DELAY alone.
+    pub const DELAY: Self = Self(4);
+
+    /// These events, and those of another.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all events of another are among these.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// These events but for those of another; NEVER if none is left.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+impl Priority {
+    /// If it is one.
+    pub const fn new(priority: i8) -> Option<Self> {
+        if priority < -9 || priority > 9 { None } else { Some(Self(priority)) }
+    }
+
+    /// -9 to 9.
+    pub const fn get(self) -> i8 {
+        self.0
+    }
+}
