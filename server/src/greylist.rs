@@ -11,10 +11,6 @@ use crate::account::normalize;
 use crate::config::{self, Network};
 use crate::job::Timestamp;
 
-/// Triplets that are remembered: when there are more, those that are the first to expire are
-/// forgotten.
-pub const TRIPLETS_MAX: usize = 200_000;
-
 /// Whether a message may come in already.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Question {
@@ -92,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_stranger_comes_again_and_is_known_then() {
-        let policy = config::Greylist { delay: seconds(300), window: seconds(7200), lifetime: seconds(1_000_000) };
+        let policy = config::Greylist { delay: seconds(300), window: seconds(7200), lifetime: seconds(1_000_000), entries: 1 };
         let mut known = None;
         for (now, wait, keeps) in [
             (0, Some(300), true),
@@ -120,7 +116,7 @@ mod tests {
 
     #[test]
     fn triplets_go_by_network_and_in_lower_case() {
-        let policy = config::Greylist { delay: seconds(1), window: seconds(2), lifetime: seconds(3) };
+        let policy = config::Greylist { delay: seconds(1), window: seconds(2), lifetime: seconds(3), entries: 1 };
         for (peer, is) in [("192.0.2.77", "192.0.2.0/24"), ("2001:db8::1", "2001:db8::/64")] {
             let question = Question::new(peer.parse().unwrap(), "A@B.test", "\"C\"@D.test", &policy);
             assert_eq!(question.network, is);

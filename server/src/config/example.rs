@@ -71,6 +71,7 @@ key = "key.pem"
 # delay = "5m"                     # from the first attempt
 # window = "2d"                    # in which the second must come
 # lifetime = "36d"                 # for which who came again is known
+# entries = 200000                 # that are remembered
 
 # What our own users may do, beside [limits].
 [submission]

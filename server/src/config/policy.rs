@@ -61,6 +61,9 @@ pub struct Greylist {
     pub window: Duration,
     /// How long who has come again is known, from its last message.
     pub lifetime: Duration,
+    /// Triplets that are remembered: when there are more, those that are the first to expire
+    /// are forgotten.
+    pub entries: u32,
 }
 
 /// What our own users may do beside `[limits]`: `[submission]`.

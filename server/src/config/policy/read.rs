@@ -92,7 +92,7 @@ fn inbound<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut C
 }
 
 fn greylist<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Config) {
-    reader.known(section, &["delay", "window", "lifetime"]);
+    reader.known(section, &["delay", "window", "lifetime", "entries"]);
     let time = |value: &DeValue<'_>, most| match duration(value)? {
         time if time.is_zero() => Err("must be a second at least".into()),
         time => up_to(time, most),
@@ -100,6 +100,7 @@ fn greylist<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut 
     let delay = reader.value(section, "delay", |value| time(value, GREYLIST_DELAY_MAX));
     let window = reader.value(section, "window", |value| time(value, YEAR));
     let lifetime = reader.value(section, "lifetime", |value| time(value, YEAR));
+    let entries = reader.value(section, "entries", |value| number(value, 1000..=10_000_000));
     let Some(delay) = delay else {
         if let (false, Some((_, at))) = (section.table.contains_key("delay"), first_key(section)) {
             reader.blame(at, "greylist.delay is missing: write delay = \"5m\", or remove the section");
@@ -112,7 +113,7 @@ fn greylist<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut 
         let at = section.table.get("window").or_else(|| section.table.get("delay")).map_or(0, |node| node.span().start);
         reader.blame(at, "greylist.window must be longer than greylist.delay, or nobody could come in");
     }
-    config.greylist = Some(Greylist { delay, window, lifetime });
+    config.greylist = Some(Greylist { delay, window, lifetime, entries: entries.map_or(200_000, |entries| entries as u32) });
 }
 
 fn submission<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Config) {
