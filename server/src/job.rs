@@ -16,8 +16,10 @@ pub use self::done::{
     Selected, Stored,
 };
 use crate::config::Config;
+use crate::greylist::Question;
 use crate::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
 use crate::queue::{Attempt, Outcome, RecipientTerms, Remote, Schedule, Terms};
+use crate::rates::Act;
 use crate::search::Program;
 use crate::trace::Trace;
 
@@ -76,6 +78,23 @@ pub enum Job {
     Lookup {
         /// Addresses in any case.
         addresses: Vec<String>,
+    },
+    /// Count what somebody does, or only ask. Kept in memory: it is brief and never blocks.
+    /// [`Done::Nothing`], or `Busy` if that is over the limit.
+    Count {
+        /// What, and who.
+        act: Act,
+        /// How often in [`Act::period`]; zero for no limit.
+        limit: u32,
+        /// Do not count it.
+        asked: bool,
+    },
+    /// Whether a stranger's message may come in already. [`Done::Greylisted`].
+    Greylist(Box<Question>),
+    /// When accounts were made. [`Done::Created`], in the same order.
+    Created {
+        /// Which.
+        accounts: Vec<AccountId>,
     },
     /// Append the octets in hand to the message's file. [`Done::Spooled`].
     Spool(Spool),
@@ -252,6 +271,13 @@ pub enum Job {
     Report(Box<Report>),
     /// Work of the command line. Each answers what its name says.
     Admin(Admin),
+}
+
+impl Job {
+    /// Whether it is done at once, without anything that may block.
+    pub const fn is_brief(&self) -> bool {
+        matches!(self, Self::Count { .. })
+    }
 }
 
 /// Octets of one [`Job::Fetch`]'s answer past which no further message is added.

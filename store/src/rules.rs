@@ -4,14 +4,15 @@
 //! or later decide it otherwise.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use postkern_server::account;
 use postkern_server::bounce::HEADER_MAX;
-use postkern_server::job::{AccountId, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
+use postkern_server::job::{AccountId, Done, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
 use postkern_server::queue::{Diagnostic, Outcome, Remote};
+use postkern_server::rates::{Act, Rates};
 
 /// What tells an engine the time: the wall clock, or a simulation's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -22,6 +23,21 @@ pub fn wall_clock() -> Clock {
         let seconds = |of: Result<std::time::Duration, _>| of.map_or(0, |of| of.as_secs());
         Timestamp(i64::try_from(seconds(SystemTime::now().duration_since(UNIX_EPOCH))).unwrap_or(i64::MAX))
     })
+}
+
+/// Runs a [`Job::Count`](postkern_server::job::Job::Count).
+///
+/// # Errors
+/// Busy, over the limit.
+pub(crate) fn count(
+    rates: &Mutex<Rates>,
+    act: Act,
+    limit: u32,
+    now: Timestamp,
+    asked: bool,
+) -> Result<Done, Failure> {
+    let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
+    if rates.admit(act, limit, now, asked) { Ok(Done::Nothing) } else { Err(Failure::Busy) }
 }
 
 /// What every account begins with besides INBOX (RFC 6154 section 2), subscribed.
