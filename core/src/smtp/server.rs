@@ -15,6 +15,7 @@ use super::reply::{Enhanced, Reply};
 use crate::dot::Unstuff;
 use crate::line::{Lines, strict};
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Pace, Patience, Upgrade, Violation, Want};
+use crate::sasl::Mechanisms;
 use crate::text::{put, put_number, strip_prefix};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -132,6 +133,12 @@ impl Server {
         }
         debug_assert!(replies.next().is_none(), "a reply without a recipient");
         self.decide(ticket.verb, &Reply::OK);
+    }
+
+    /// Offers other mechanisms from now on: those that this connection allows, once TLS has told
+    /// what it is.
+    pub fn set_mechanisms(&mut self, mechanisms: Mechanisms) {
+        self.config.auth = mechanisms;
     }
 
     /// What was tolerated since this was asked last.
