@@ -268,6 +268,13 @@ impl Client {
         Ok(self.bdat(octets, Verb::Message, out))
     }
 
+    /// Gives the message up between its chunks: what the server has of it counts for nothing
+    /// without the last. Only RSET and QUIT may be sent next.
+    pub fn abandon_chunks(&mut self, chunks: Chunks) {
+        drop(chunks);
+        self.chunking = Chunking::Failed;
+    }
+
     fn bdat(&mut self, octets: &[u8], verb: Verb, out: &mut Vec<u8>) -> Id {
         let start = out.len();
         out.extend_from_slice(b"BDAT ");
