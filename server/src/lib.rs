@@ -11,6 +11,7 @@ pub mod greylist;
 pub mod job;
 pub mod mailbox;
 pub mod peers;
+pub mod proxy;
 pub mod queue;
 pub mod rates;
 pub mod relay;
