@@ -76,7 +76,7 @@ pub struct RecipientTerms {
 impl RecipientTerms {
     /// What RCPT asked for.
     pub fn of(params: &RcptParams<'_>) -> Self {
-        let text = |of: OriginalRecipient<'_>| format!("{};{}", of.address_type, of.address);
+        let text = |of: OriginalRecipient<'_>| format!("{};{}", of.address_type(), of.address());
         Self { notify: params.notify, orcpt: params.orcpt.map(text), rrvs: params.rrvs }
     }
 
