@@ -42,6 +42,8 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// Let passwords come in plaintext, where anyone on the path reads them.
     pub plaintext_login: bool,
+    /// What becomes of messages that our users submit.
+    pub submission: Submission,
     /// Name servers; empty for the system's.
     pub dns: Vec<SocketAddr>,
     /// How mail goes elsewhere.
@@ -57,6 +59,37 @@ pub struct CertificateFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// What becomes of messages that our users submit (RFC 6409 section 8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Submission {
+    /// Take out Bcc fields, which tell each recipient of the others (RFC 5322 section 3.6.3).
+    pub remove_bcc: bool,
+    /// Who may stand in the From field.
+    pub header_from: HeaderFrom,
+    /// Give addresses without a domain, in fields of the header, the account's domain.
+    pub complete_addresses: bool,
+}
+
+impl Default for Submission {
+    fn default() -> Self {
+        Self { remove_bcc: true, header_from: HeaderFrom::default(), complete_addresses: true }
+    }
+}
+
+/// Who may stand in the From field of a message that is submitted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HeaderFrom {
+    /// The account itself, among others or not; else the message is refused (RFC 6409 section
+    /// 6.1). The default: readers see this field and not the envelope, so that with less any
+    /// user could write in the name of any other.
+    #[default]
+    Check,
+    /// Anybody, but then Sender names the account (RFC 6409 section 8.1).
+    Sender,
+    /// Anybody.
+    Any,
 }
 
 /// What is spoken on a port.
@@ -273,6 +306,7 @@ impl Config {
             listen: Vec::new(),
             tls: None,
             plaintext_login: false,
+            submission: Submission::default(),
             dns: Vec::new(),
             relay: Relay {
                 port: 25,

@@ -51,6 +51,16 @@ key = "key.pem"
 # Take passwords over connections without TLS, where anyone on the way can read them.
 # plaintext = false
 
+# Mail that our users submit.
+[submission]
+# Take out Bcc fields, which tell each recipient of the others.
+# remove_bcc = true
+# Who may stand in From: "check" (one of the account's addresses), "sender" (anybody, and a
+# Sender field then names the account), "any".
+# header_from = "check"
+# Give addresses without a domain, in the header, the account's domain.
+# complete_addresses = true
+
 [dns]
 # Name servers; without any, those of /etc/resolv.conf.
 # servers = ["192.0.2.53", "[2001:db8::53]:53"]

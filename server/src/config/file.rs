@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, Section, line, number, string};
 use super::values::{self, Read};
 use super::{
-    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
+    CertificateFiles, Config, ConfigError, EXPANSION_MAX, HeaderFrom, Limits, Listener, Network, RelayTls, StaticRoute,
+    Submission, aliases,
 };
 use crate::account::normalize;
 
@@ -26,7 +27,10 @@ const LOGIN_DELAY_MAX: Duration = Duration::from_secs(60);
 pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError>> {
     let (mut reader, tree) = Reader::new(text);
     let file = Section { name: "", table: tree.get_ref() };
-    reader.known(file, &["hostname", "data", "domains", "aliases", "listen", "tls", "auth", "dns", "relay", "limits"]);
+    reader.known(
+        file,
+        &["hostname", "data", "domains", "aliases", "listen", "tls", "auth", "submission", "dns", "relay", "limits"],
+    );
     let hostname = reader.value(file, "hostname", |value| values::domain(string(value)?));
     let data = reader.value(file, "data", |value| file_path(value, folder));
     for (key, example) in [
@@ -49,9 +53,10 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError
     }
     if let Some(section) = reader.section(file.table, "auth") {
         reader.known(section, &["plaintext"]);
-        let plaintext =
-            reader.value(section, "plaintext", |value| value.as_bool().ok_or_else(|| "must be true or false".into()));
-        config.plaintext_login = plaintext.unwrap_or_default();
+        config.plaintext_login = reader.value(section, "plaintext", boolean).unwrap_or_default();
+    }
+    if let Some(section) = reader.section(file.table, "submission") {
+        submission(&mut reader, section, &mut config.submission);
     }
     if let Some(section) = reader.section(file.table, "dns") {
         reader.known(section, &["servers"]);
@@ -195,6 +200,24 @@ fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<
             config.listen.push((listener, address));
         }
     }
+}
+
+fn submission<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, submission: &mut Submission) {
+    reader.known(section, &["remove_bcc", "header_from", "complete_addresses"]);
+    for (key, switch) in
+        [("remove_bcc", &mut submission.remove_bcc), ("complete_addresses", &mut submission.complete_addresses)]
+    {
+        if let Some(on) = reader.value(section, key, boolean) {
+            *switch = on;
+        }
+    }
+    let from = reader.value(section, "header_from", |value| match value.as_str() {
+        Some("check") => Ok(HeaderFrom::Check),
+        Some("sender") => Ok(HeaderFrom::Sender),
+        Some("any") => Ok(HeaderFrom::Any),
+        _ => Err("must be \"check\", \"sender\" or \"any\"".into()),
+    });
+    submission.header_from = from.unwrap_or(submission.header_from);
 }
 
 fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
@@ -364,6 +387,10 @@ fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
 
 fn port(value: &DeValue<'_>) -> Read<u16> {
     number(value, 1..=u16::MAX.into()).map(|port| port as u16)
+}
+
+fn boolean(value: &DeValue<'_>) -> Read<bool> {
+    value.as_bool().ok_or_else(|| "must be true or false".into())
 }
 
 fn duration(value: &DeValue<'_>) -> Read<Duration> {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
 
 use crate::config::{Config, Listener};
+use crate::fixup::Fixup;
 use crate::job::{AccountId, Done, Job, Local, Spool};
 use crate::service::{Session, Step};
 use crate::trace::HeaderScan;
@@ -50,6 +51,7 @@ struct Transaction {
     remote: Vec<String>,
     header: HeaderScan,
     spool: Spool,
+    fixup: Option<Box<Fixup>>,
     /// The store could not take its octets: what its end is answered with.
     failed: Option<Reply<'static>>,
 }
