@@ -73,12 +73,7 @@ fn welcome(server: &Arc<Server>, listener: Listener, socket: Async<TcpStream>, p
     server.executor.spawn(connection.instrument(span)).detach();
 }
 
-async fn converse(
-    listener: Listener,
-    socket: &Async<TcpStream>,
-    peer: IpAddr,
-    seat: &mut Seat,
-) -> Result<End, String> {
+async fn converse(listener: Listener, socket: &Async<TcpStream>, peer: IpAddr, seat: &mut Seat) -> Result<End, String> {
     socket.get_ref().set_nodelay(true).map_err(|error: io::Error| error.to_string())?;
     tracing::debug!("opened");
     let side = Side::Server(listener);

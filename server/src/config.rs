@@ -22,7 +22,7 @@ pub use aliases::EXPANSION_MAX;
 pub use example::example;
 pub use file::line_of;
 pub use network::Network;
-pub use policy::{Greylist, Inbound, Local, Newline, Proxy, Submission};
+pub use policy::{Greylist, HeaderFrom, Inbound, Local, Newline, Proxy, Submission};
 
 use crate::queue::Schedule;
 

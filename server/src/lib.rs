@@ -7,6 +7,7 @@ pub mod config;
 pub mod digest;
 pub mod dns;
 pub mod drive;
+pub mod fixup;
 pub mod greylist;
 pub mod job;
 pub mod mailbox;

@@ -27,12 +27,22 @@ pub struct Proxied<'a> {
 }
 
 enum State<'a> {
-    Header { len: usize, admit: Admit<'a> },
+    Header {
+        len: usize,
+        admit: Admit<'a>,
+    },
     /// The rest of the header, which says nothing to us.
-    Skip { left: usize, source: IpAddr, admit: Admit<'a> },
+    Skip {
+        left: usize,
+        source: IpAddr,
+        admit: Admit<'a>,
+    },
     Service(Box<dyn Endpoint>),
     /// These are the last words.
-    Closed { close: Close, words: &'static [u8] },
+    Closed {
+        close: Close,
+        words: &'static [u8],
+    },
 }
 
 impl<'a> Proxied<'a> {

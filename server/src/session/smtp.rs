@@ -17,6 +17,7 @@ use std::sync::Arc;
 use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
 
 use crate::config::{Config, Listener};
+use crate::fixup::Fixup;
 use crate::job::{AccountId, Done, Job, Local, Spool};
 use crate::queue::{RecipientTerms, Remote, Terms};
 use crate::service::{Session, Step};
@@ -54,6 +55,7 @@ struct Transaction {
     expanded: Vec<Remote>,
     header: HeaderScan,
     spool: Spool,
+    fixup: Option<Box<Fixup>>,
     /// The store could not take its octets: what its end is answered with.
     failed: Option<Reply<'static>>,
 }
