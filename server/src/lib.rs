@@ -10,6 +10,7 @@ pub mod drive;
 pub mod fixup;
 pub mod greylist;
 pub mod job;
+pub mod loops;
 pub mod mailbox;
 pub mod peers;
 pub mod proxy;

@@ -75,6 +75,7 @@ fn every_key_is_read() {
         recipients_per_minute = 0
         login_failures_per_hour = 10
         received = 101
+        received_here = 2
         login_failures = 4
         login_delay = 1
         relays = 5
@@ -141,6 +142,7 @@ fn every_key_is_read() {
         recipients_per_minute: 0,
         login_failures_per_hour: 10,
         received: 101,
+        received_here: 2,
         login_failures: 4,
         login_delay: Duration::from_secs(1),
         relays: 5,

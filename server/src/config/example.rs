@@ -136,6 +136,7 @@ key = "key.pem"
 # recipients_per_minute = 10000
 # login_failures_per_hour = 100    # past it, the address is not let in for a while
 # received = 100                   # Received lines past which a message is in a loop
+# received_here = 5                # of them, those that we wrote
 # login_failures = 5
 # login_delay = "2s"
 # relays = 20                      # messages on their way out at a time

@@ -272,6 +272,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "recipients_per_minute",
             "login_failures_per_hour",
             "received",
+            "received_here",
             "login_failures",
             "login_delay",
             "relays",
@@ -297,6 +298,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
     for (key, least, limit) in [
         ("recipients", 100, &mut limits.recipients),
         ("received", 100, &mut limits.received),
+        ("received_here", 1, &mut limits.received_here),
         ("login_failures", 1, &mut limits.login_failures),
         ("data_rate", 0, &mut limits.data_rate),
         ("connections_per_minute", 0, &mut limits.connections_per_minute),
