@@ -209,7 +209,7 @@ impl Session<Server> for Smtp {
                 self.tolerations(machine);
                 return self.rcpt(to, RecipientTerms::default(), ticket, machine, out);
             }
-            Event::Data { ticket } => {
+            Event::Data { ticket, .. } => {
                 self.pending = Pending::Room(ticket);
                 return Step::Job(Job::Room { octets: self.transaction.announced });
             }
@@ -233,6 +233,9 @@ impl Session<Server> for Smtp {
             Event::Noop { ticket } => (ticket, Reply::OK),
             Event::Vrfy { argument, ticket } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
+            // Neither is offered; a session that offers them answers them.
+            Event::Etrn { ticket, .. } => (ticket, Reply::new(459, Enhanced(4, 7, 0), "not for you")),
+            Event::Xclient { ticket, .. } => (ticket, Reply::new(550, Enhanced(5, 7, 0), "not for you")),
             Event::Help { ticket, .. } => (ticket, Reply::new(214, Enhanced(2, 0, 0), "see RFC 5321")),
             Event::Quit { ticket } => (ticket, Reply::BYE),
             Event::Refused { code } => {
