@@ -6,6 +6,7 @@ pub mod bounce;
 pub mod config;
 pub mod digest;
 pub mod dns;
+pub mod downgrade;
 pub mod drive;
 pub mod fixup;
 pub mod job;
