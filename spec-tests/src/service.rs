@@ -20,11 +20,14 @@
 //! | `vrfy=yes` | VRFY tells those who may relay |
 //! | `peer=A` | the client's address, 192.0.2.1 without it |
 //! | `@ catch_all DOMAIN TARGET` | whom mail is for that is for nobody |
+//! | `header_from=WORD` | who may stand in From of what is submitted |
 //! | `@ account NAME PASSWORD` | an account; alice and bob are there if none is named |
 //! | `@ alias NAME TARGET` | an alias |
 //! | `@ message NAME OCTETS` | a message in its INBOX |
 //!
-//! What the application saw is what the store was given: `commit FROM LOCAL REMOTE OCTETS`.
+//! What the application saw is what the store was given: `commit FROM LOCAL REMOTE OCTETS`, and
+//! before it, if fields were added, `added FIELDS`, with `Date` and `Message-ID` for those that
+//! the store makes.
 //! `A: deliver NAME OCTETS`, `A: flag NAME UID FLAG`, `A: remove NAME UID`, `A: drop NAME
 //! MAILBOX` is what another session does meanwhile.
 
@@ -36,12 +39,13 @@ use std::time::Duration;
 
 use postkern::{Close, Instant, Upgrade};
 use postkern_server::accept;
-use postkern_server::config::{CertificateFiles, Config, Greylist, Listener, Network};
+use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network};
 use postkern_server::job::{
     AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool, Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, UidSet};
 use postkern_server::service::{Endpoint, Pause};
+use postkern_server::trace::Added;
 use postkern_store::memory::Memory;
 
 use crate::memory::bench::{Null, Refusing};
@@ -89,6 +93,14 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             "vrfy" => config.inbound.vrfy = value == "yes",
             "peer" => peer = value.parse().map_err(|_| format!("peer={value} is no address"))?,
             "message" => config.limits.message = number()?.into(),
+            "header_from" => {
+                config.submission.header_from = match value.as_str() {
+                    "check" => HeaderFrom::Check,
+                    "sender" => HeaderFrom::Sender,
+                    "any" => HeaderFrom::Any,
+                    _ => return Err(format!("unknown {key}={value}")),
+                }
+            }
             _ => return Err(format!("unknown key {key}={value}")),
         }
     }
@@ -185,7 +197,9 @@ impl Backend for Mailroom {
                     remote.join(" "),
                     shown(&commit.message.tail)
                 );
-                self.log.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+                let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+                log.extend(commit.trace.as_ref().and_then(|trace| added(&trace.added)));
+                log.push(entry);
             }
             _ => {}
         }
@@ -203,6 +217,15 @@ impl Backend for Mailroom {
 
 /// The machine's time then.
 const START: Instant = Instant::from_millis(1_000_000);
+
+/// Fields that stand in front of a message, as an entry of the log.
+fn added(added: &Added) -> Option<String> {
+    let Added { date, message_id, fields } = added;
+    let words = [(*date, "Date"), (*message_id, "Message-ID")].into_iter().filter(|(is, _)| *is).map(|(_, word)| word);
+    let fields = Some(shown(fields)).filter(|fields| !fields.is_empty());
+    let all: Vec<String> = fields.into_iter().chain(words.map(String::from)).collect();
+    (!all.is_empty()).then(|| format!("added {}", all.join(" ")))
+}
 
 /// A service at work.
 struct Rig {

@@ -21,7 +21,6 @@ use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Tic
 use crate::config::{Config, Listener};
 use crate::fixup::Fixup;
 use crate::job::{AccountId, Done, Job, Local, Spool};
-use crate::loops::Loops;
 use crate::queue::{RecipientTerms, Remote, Terms};
 use crate::service::{Session, Step};
 use crate::trace::HeaderScan;
@@ -60,7 +59,6 @@ struct Transaction {
     remote: Vec<Remote>,
     expanded: Vec<Remote>,
     header: HeaderScan,
-    loops: Loops,
     spool: Spool,
     fixup: Option<Box<Fixup>>,
     /// The store could not take its octets: what its end is answered with.

@@ -15,7 +15,6 @@ impl Smtp {
             return Step::Go;
         }
         self.transaction.header.feed(octets);
-        self.transaction.loops.feed(octets, &self.config.hostname);
         let mut tail = std::mem::take(&mut self.transaction.spool.tail);
         match self.fixup() {
             Some(mut fixup) => {
@@ -75,10 +74,10 @@ impl Smtp {
         const DELIVERED: Reply<'static> =
             Reply::new(554, Enhanced(5, 4, 6), "this was delivered to that address before: mail loop");
         let limits = &self.config.limits;
-        let to_same = |local: &Local| transaction.loops.was_delivered(&local.recipient);
+        let to_same = |local: &Local| transaction.header.was_delivered_to(&local.recipient);
         match () {
             () if transaction.header.received() > limits.received => Some(LOOP),
-            () if transaction.loops.here() > limits.received_here => Some(HERE),
+            () if transaction.header.passed(&self.config.hostname) > limits.received_here => Some(HERE),
             () if self.account.is_none() && transaction.local.iter().any(to_same) => Some(DELIVERED),
             () => None,
         }
