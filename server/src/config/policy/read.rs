@@ -63,7 +63,8 @@ fn local<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Con
                 }
             }
             Ok(domain) if !config.is_local(&domain) && !config.domains.is_empty() => {
-                reader.blame(at, format!("local.catch_all: {domain:?} is none of our domains; domains does not have it"));
+                reader
+                    .blame(at, format!("local.catch_all: {domain:?} is none of our domains; domains does not have it"));
             }
             Ok(domain) => {
                 config.local.catch_all.insert(domain, targets.into_iter().map(|(_, target)| target).collect());
@@ -113,7 +114,8 @@ fn greylist<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut 
         let at = section.table.get("window").or_else(|| section.table.get("delay")).map_or(0, |node| node.span().start);
         reader.blame(at, "greylist.window must be longer than greylist.delay, or nobody could come in");
     }
-    config.greylist = Some(Greylist { delay, window, lifetime, entries: entries.map_or(200_000, |entries| entries as u32) });
+    config.greylist =
+        Some(Greylist { delay, window, lifetime, entries: entries.map_or(200_000, |entries| entries as u32) });
 }
 
 fn submission<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Config) {
@@ -135,9 +137,10 @@ fn proxy<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Con
     reader.known(section, &["networks", "listeners"]);
     let listeners = reader.list(section, "listeners", |value| {
         let name = string(value)?;
-        Listener::ALL.into_iter().find(|listener| listener.name() == name).ok_or_else(|| {
-            format!("is no listener; there are {}", Listener::ALL.map(Listener::name).join(", "))
-        })
+        Listener::ALL
+            .into_iter()
+            .find(|listener| listener.name() == name)
+            .ok_or_else(|| format!("is no listener; there are {}", Listener::ALL.map(Listener::name).join(", ")))
     });
     config.proxy.networks = networks(reader, section, "networks");
     config.proxy.listeners = listeners.unwrap_or_default().into_iter().map(|(_, listener)| listener).collect();
