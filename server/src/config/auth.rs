@@ -7,7 +7,7 @@ use postkern::sasl::{Hash, Mechanism, Mechanisms, TlsFacts, addresses};
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::file::file_path;
+use super::file::{boolean, file_path};
 use super::reader::{Reader, Section, string};
 use super::values::Read;
 
@@ -100,9 +100,7 @@ pub(super) fn read<'t>(reader: &mut Reader<'t>, file: &DeTable<'t>, folder: &Pat
     }
     let Some(section) = reader.section(file, "auth") else { return };
     reader.known(section, &["plaintext", "mechanisms", "oauth"]);
-    let plaintext =
-        reader.value(section, "plaintext", |value| value.as_bool().ok_or_else(|| "must be true or false".into()));
-    config.plaintext_login = plaintext.unwrap_or_default();
+    config.plaintext_login = reader.value(section, "plaintext", boolean).unwrap_or_default();
     match section.table.get("oauth").map(|node| (node.span().start, node.get_ref())) {
         None => {}
         Some((at, DeValue::Table(table))) => oauth(reader, Section { name: "auth.oauth", table }, at, folder, config),

@@ -269,6 +269,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "recipients_per_minute",
             "login_failures_per_hour",
             "received",
+            "received_here",
             "login_failures",
             "login_delay",
             "relays",
@@ -294,6 +295,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
     for (key, least, limit) in [
         ("recipients", 100, &mut limits.recipients),
         ("received", 100, &mut limits.received),
+        ("received_here", 1, &mut limits.received_here),
         ("login_failures", 1, &mut limits.login_failures),
         ("data_rate", 0, &mut limits.data_rate),
         ("connections_per_minute", 0, &mut limits.connections_per_minute),
@@ -370,6 +372,10 @@ pub(super) fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
 
 fn port(value: &DeValue<'_>) -> Read<u16> {
     number(value, 1..=u16::MAX.into()).map(|port| port as u16)
+}
+
+pub(super) fn boolean(value: &DeValue<'_>) -> Read<bool> {
+    value.as_bool().ok_or_else(|| "must be true or false".into())
 }
 
 pub(super) fn duration(value: &DeValue<'_>) -> Read<Duration> {
