@@ -1,6 +1,7 @@
 //! What a server offers in its answer to EHLO, as a client reads it.
 
 use super::reply::ReplyLines;
+use crate::sasl::{Mechanism, Mechanisms};
 use crate::text::{number64, word};
 
 /// Extensions that a server offered.
@@ -17,10 +18,41 @@ pub struct Extensions {
     pub start_tls: bool,
     /// RFC 1870: the most octets of a message; none without the extension, 0 without a limit.
     pub size: Option<u64>,
-    /// AUTH PLAIN (RFC 4954, RFC 4616).
-    pub auth_plain: bool,
-    /// AUTH LOGIN.
-    pub auth_login: bool,
+    /// AUTH (RFC 4954): those that we know of the mechanisms that it lists.
+    pub auth: Mechanisms,
+    /// RFC 6531.
+    pub smtp_utf8: bool,
+    /// RFC 3030: BDAT.
+    pub chunking: bool,
+    /// RFC 3030 section 3.
+    pub binary_mime: bool,
+    /// RFC 3461.
+    pub dsn: bool,
+    /// RFC 8689.
+    pub require_tls: bool,
+    /// RFC 4865: the most seconds of HOLDFOR, and the latest HOLDUNTIL in seconds after 1970.
+    pub future_release: Option<(u32, u32)>,
+    /// RFC 2852: the least seconds of BY with a return; 0 for any.
+    pub deliver_by: Option<u32>,
+    /// RFC 6710.
+    pub mt_priority: bool,
+    /// RFC 7293.
+    pub rrvs: bool,
+    /// RFC 1985.
+    pub etrn: bool,
+    /// RFC 9422.
+    pub limits: SaidLimits,
+}
+
+/// What a server says of its limits (RFC 9422 section 4).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SaidLimits {
+    /// MAILMAX: transactions in one connection.
+    pub mail_max: Option<u32>,
+    /// RCPTMAX: recipients in one transaction.
+    pub rcpt_max: Option<u32>,
+    /// RCPTDOMAINMAX: domains of recipients in one transaction.
+    pub rcpt_domain_max: Option<u32>,
 }
 
 impl Extensions {
@@ -41,9 +73,8 @@ impl Extensions {
             } else if is(b"SIZE") {
                 offers.size = Some(number64(rest.trim_ascii()).unwrap_or(0));
             } else if is(b"AUTH") {
-                let mut mechanisms = rest.split(|&byte| byte == b' ');
-                offers.auth_plain = mechanisms.clone().any(|name| name.eq_ignore_ascii_case(b"PLAIN"));
-                offers.auth_login = mechanisms.any(|name| name.eq_ignore_ascii_case(b"LOGIN"));
+                let names = rest.split(|&byte| byte == b' ').filter_map(|name| core::str::from_utf8(name).ok());
+                offers.auth = names.filter_map(Mechanism::parse).fold(Mechanisms::NONE, Mechanisms::with);
             }
         }
         offers

@@ -233,7 +233,7 @@ impl Session<Server> for Smtp {
                 self.tolerations(machine);
                 (ticket, self.mail(from.as_str(), params.size.unwrap_or(0), Terms::of(&params)))
             }
-            Event::Rcpt { to, ticket } => {
+            Event::Rcpt { to, ticket, .. } => {
                 self.tolerations(machine);
                 return self.rcpt(to, RecipientTerms::default(), ticket, machine, out);
             }
