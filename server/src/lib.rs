@@ -2,11 +2,11 @@
 
 pub mod accept;
 pub mod account;
-pub mod bounce;
 pub mod config;
 pub mod digest;
 pub mod dns;
 pub mod drive;
+pub mod dsn;
 pub mod job;
 pub mod mailbox;
 pub mod peers;

@@ -16,6 +16,7 @@ mod mailboxes;
 mod messages;
 mod passage;
 mod queue;
+mod terms;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub struct Case {
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    [accounts::CASES, mailboxes::CASES, messages::CASES, flags::CASES, passage::CASES, queue::CASES].concat()
+    [accounts::CASES, mailboxes::CASES, messages::CASES, flags::CASES, passage::CASES, queue::CASES, terms::CASES]
+        .concat()
 }
 
 /// Runs all cases, each over a backend of its own.

@@ -233,9 +233,9 @@ impl Session<Server> for Smtp {
                 self.tolerations(machine);
                 (ticket, self.mail(from.as_str(), params.size.unwrap_or(0), Terms::of(&params)))
             }
-            Event::Rcpt { to, ticket, .. } => {
+            Event::Rcpt { to, params, ticket } => {
                 self.tolerations(machine);
-                return self.rcpt(to, RecipientTerms::default(), ticket, machine, out);
+                return self.rcpt(to, RecipientTerms::of(&params), ticket, machine, out);
             }
             Event::Data { ticket } => {
                 self.pending = Pending::Room(ticket);
