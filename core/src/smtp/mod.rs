@@ -37,7 +37,7 @@ pub use command::Verb;
 pub use config::{BareNewline, FutureRelease, Limits, Offers, Protocol, ServerConfig};
 pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
 pub use event::{Event, Ticket, Tolerated};
-pub use extensions::{Extensions, SaidLimits};
+pub use extensions::{Extensions, SessionLimits};
 pub use params::{
     BodyType, ByMode, DATE_MAX, DATE_MIN, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams,
     Ret, RrvsAction, ValidSince, Xtext, unitext, xtext,
@@ -46,4 +46,4 @@ pub use path::{Path, is_domain, is_mailbox, is_mailbox_utf8};
 pub use reply::{Enhanced, Reply, ReplyLines};
 pub use request::{Command, SendError};
 pub use server::Server;
-pub use xclient::{Xclient, XclientName, XclientValue};
+pub use xclient::{Xclient, XclientAttribute, XclientAttributes, XclientName, XclientValue};

@@ -48,6 +48,29 @@ const NAMES: [(&str, u8); 3] = [("SUCCESS", SUCCESS), ("FAILURE", FAILURE), ("DE
 impl Notify {
     /// No report, whatever happens.
     pub const NEVER: Self = Self(0);
+    /// Of delivery.
+    pub const SUCCESS: Self = Self(SUCCESS);
+    /// Of failure.
+    pub const FAILURE: Self = Self(FAILURE);
+    /// Of delay.
+    pub const DELAY: Self = Self(DELAY);
+
+    /// Of all that either is of.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Of none that the other is of.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether it is of something that the other is of.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 
     /// Of these; none of them is [`NEVER`](Self::NEVER).
     pub fn of(success: bool, failure: bool, delay: bool) -> Self {
