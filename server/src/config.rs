@@ -128,6 +128,9 @@ impl fmt::Display for Listener {
 pub struct Relay {
     /// The port of the hosts that MX names.
     pub port: u16,
+    /// Domains elsewhere for which we take mail from anybody and hand it on, as their secondary
+    /// MX or in front of them: lower case, ASCII.
+    pub domains: Vec<String>,
     /// Who may relay without authentication.
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
@@ -311,6 +314,7 @@ impl Config {
             dns: Vec::new(),
             relay: Relay {
                 port: 25,
+                domains: Vec::new(),
                 networks: Vec::new(),
                 schedule: Schedule::default(),
                 return_whole: 1024 * 1024,
@@ -330,6 +334,11 @@ impl Config {
     /// Whether mail to this domain, in any case, ends here.
     pub fn is_local(&self, domain: &str) -> bool {
         self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether mail to this domain, in any case, is taken from anybody and handed on.
+    pub fn is_relayed(&self, domain: &str) -> bool {
+        self.relay.domains.iter().any(|relayed| relayed.eq_ignore_ascii_case(domain))
     }
 
     /// Whether this client may send mail elsewhere without a password.

@@ -106,6 +106,8 @@ key = "key.pem"
 [relay]
 # The port of other servers.
 # port = 25
+# Domains elsewhere whose mail we take from anybody, and hand on to their hosts.
+# domains = ["example.com"]
 # Who may send mail elsewhere without a password: addresses and networks.
 # networks = ["192.0.2.0/24", "::1"]
 # Waits between attempts, the last repeating, and the age at which a message goes back.
