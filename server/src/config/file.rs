@@ -199,7 +199,10 @@ fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<
 }
 
 fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
-    reader.known(section, &["port", "domains", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"]);
+    reader.known(
+        section,
+        &["port", "domains", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"],
+    );
     let relay = &mut config.relay;
     if let Some(port) = reader.value(section, "port", port) {
         relay.port = port;
