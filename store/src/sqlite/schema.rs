@@ -7,7 +7,7 @@ use super::fault::OpenError;
 /// What makes each version out of the one before; `PRAGMA user_version` says how many were
 /// run. A step that has been released is never changed.
 const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema_terms.sql"), include_str!("schema_policy.sql")];
+    [include_str!("schema.sql"), include_str!("policy.sql"), include_str!("schema_terms.sql")];
 
 /// Brings the database up to date.
 ///
