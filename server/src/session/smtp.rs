@@ -229,7 +229,7 @@ impl Session<Server> for Smtp {
                 (ticket, Reply::OK)
             }
             Event::Noop { ticket } => (ticket, Reply::OK),
-            Event::Vrfy { argument, ticket } => return self.vrfy(argument, ticket, machine, out),
+            Event::Vrfy { argument, ticket, .. } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
             // Neither is offered; a session that offers them answers them.
             Event::Etrn { ticket, .. } => (ticket, Reply::new(459, Enhanced(4, 7, 0), "not for you")),
