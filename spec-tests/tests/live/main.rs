@@ -12,6 +12,7 @@ mod hostile;
 mod idle;
 mod load;
 mod mailboxes;
+mod mechanisms;
 mod relay;
 mod relay_failures;
 mod smuggling;
