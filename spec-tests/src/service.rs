@@ -25,6 +25,9 @@
 //! | `trace=yes` | before each commit `with KEYWORD PEER` is noted |
 //! | `peer=A` | the client's address, 192.0.2.1 without it |
 //! | `@ catch_all DOMAIN TARGET` | whom mail is for that is for nobody |
+//! | `mechanisms=A,B`, `oauth=SCOPE` | how one may log in |
+//! | `binding=yes`, `certificate=ADDRESS` | what TLS knows |
+//! | `@ token TOKEN NAME` | whose a token is |
 //! | `header_from=WORD` | who may stand in From of what is submitted |
 //! | `@ account NAME PASSWORD` | an account; alice and bob are there if none is named |
 //! | `@ alias NAME TARGET` | an alias |
@@ -36,12 +39,15 @@
 //! `A: deliver NAME OCTETS`, `A: flag NAME UID FLAG`, `A: remove NAME UID`, `A: drop NAME
 //! MAILBOX` is what another session does meanwhile.
 
+mod login;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use postkern::sasl::TlsFacts;
 use postkern::{Close, Instant, Upgrade};
 use postkern_server::accept;
 use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network, Newline};
@@ -54,7 +60,8 @@ use postkern_server::service::{Endpoint, Pause};
 use postkern_server::trace::{Added, Trace};
 use postkern_store::memory::Memory;
 
-use crate::memory::bench::{Null, Refusing};
+use self::login::Channel;
+use crate::memory::bench::Refusing;
 use crate::play::{Effort, Failure, Subject, play, turns};
 use crate::transcript::{Header, Transcript, shown, unescape};
 
@@ -81,6 +88,7 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
     let clock = Arc::new(AtomicI64::new(0));
     let mut room = Mailroom::new(&clock);
     let mut peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let mut facts = TlsFacts::default();
     for (key, value) in &header.keys {
         let number = || value.parse::<u32>().map_err(|_| format!("{key}={value} is no number"));
         match key.as_str() {
@@ -115,7 +123,10 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
                     _ => return Err(format!("unknown {key}={value}")),
                 }
             }
-            _ => return Err(format!("unknown key {key}={value}")),
+            _ => match login::key(&mut config.auth, &mut facts, key, value) {
+                Some(read) => read?,
+                None => return Err(format!("unknown key {key}={value}")),
+            },
         }
     }
     let named = header.more.iter().any(|(_, word, _)| word == "account");
@@ -126,6 +137,7 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
         let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
         match word.as_str() {
             "account" => room.account(first, second),
+            "token" => room.tokens.push((first.into(), second.into())),
             "alias" => {
                 config.aliases.entry(first.into()).or_default().push(second.into());
             }
@@ -134,7 +146,7 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             word => return Err(format!("unknown word @ {word}")),
         }
     }
-    Ok(Box::new(Rig::new(config, listener, peer, room, clock)))
+    Ok(Box::new(Rig::new(config, listener, peer, room, clock, facts)))
 }
 
 /// When the dialogues begin: 2023-11-14T22:13:20Z.
@@ -146,6 +158,7 @@ struct Mailroom {
     passwords: Vec<(String, String)>,
     /// Notes how messages came.
     traces: bool,
+    tokens: Vec<(String, String)>,
     log: Mutex<Vec<String>>,
 }
 
@@ -154,7 +167,7 @@ impl Mailroom {
     fn new(clock: &Arc<AtomicI64>) -> Self {
         let clock = Arc::clone(clock);
         let store = Memory::with_clock(Arc::new(move || Timestamp(EPOCH + clock.load(Ordering::Relaxed))));
-        Self { store, passwords: Vec::new(), traces: false, log: Mutex::default() }
+        Self { store, passwords: Vec::new(), tokens: Vec::new(), traces: false, log: Mutex::default() }
     }
 
     fn account(&mut self, name: &str, password: &str) {
@@ -196,10 +209,19 @@ impl Mailroom {
 impl Backend for Mailroom {
     fn run(&self, job: Job) -> Done {
         match &job {
-            Job::Authenticate { login, password } => {
+            Job::Authenticate { login, password, .. } => {
                 let known = self.passwords.iter().any(|(name, is)| name == login && is.as_bytes() == password.0);
                 let id = known.then(|| self.id(login).ok()).flatten();
                 return Done::Authenticated(id);
+            }
+            Job::ScramKeys { login, hash } => {
+                let found = self.passwords.iter().find(|(name, _)| name == login);
+                let found = found.and_then(|(name, password)| Some((self.id(name).ok()?, password.as_str())));
+                return login::scram_keys(*hash, found);
+            }
+            Job::CheckToken { token, .. } => {
+                let found = self.tokens.iter().find(|(known, _)| known.as_bytes() == token.0);
+                return Done::Identified(found.and_then(|(_, name)| Some((self.id(name).ok()?, name.clone()))));
             }
             Job::Commit(commit) => {
                 let remote: Vec<&str> = commit.remote.iter().map(|remote| remote.address.as_str()).collect();
@@ -255,6 +277,7 @@ struct Rig {
     /// Seconds that have passed, for the store.
     clock: Arc<AtomicI64>,
     now: Instant,
+    facts: TlsFacts,
     wire: Vec<u8>,
     lost: bool,
     output: Vec<u8>,
@@ -272,13 +295,21 @@ enum Rest {
 }
 
 impl Rig {
-    fn new(config: Config, listener: Listener, peer: IpAddr, room: Mailroom, clock: Arc<AtomicI64>) -> Self {
-        let tls = listener.is_implicit_tls().then(|| Box::new(Null) as Box<dyn postkern::Layer>);
+    fn new(
+        config: Config,
+        listener: Listener,
+        peer: IpAddr,
+        room: Mailroom,
+        clock: Arc<AtomicI64>,
+        facts: TlsFacts,
+    ) -> Self {
+        let tls = listener.is_implicit_tls().then(|| Box::new(Channel(facts.clone())) as Box<dyn postkern::Layer>);
         let mut rig = Self {
             endpoint: accept::endpoint(&Arc::new(config), listener, peer, tls),
             room,
             clock,
             now: START,
+            facts,
             wire: Vec::new(),
             lost: false,
             output: Vec::new(),
@@ -406,7 +437,8 @@ impl Subject for Rig {
         if self.rest != Rest::Upgrade(upgrade) {
             return Err("U: the machine asked for no such layer".into());
         }
-        self.endpoint.upgrade(upgrade, Box::new(Null));
+        let facts = if upgrade == Upgrade::Tls { self.facts.clone() } else { TlsFacts::default() };
+        self.endpoint.upgrade(upgrade, Box::new(Channel(facts)));
         self.drive();
         self.pump();
         Ok(())
