@@ -32,7 +32,7 @@ impl Smtp {
         machine.limits.message = config.limits.message;
         machine.limits.recipients = config.limits.recipients;
         if is_submission(listener) {
-            machine.auth = crate::session::MECHANISMS;
+            machine.auth = config.auth.offers(None);
             machine.limits.login = Some(config.limits.login_time);
             machine.limits.message = config.submission.message.unwrap_or(machine.limits.message);
             machine.limits.recipients = config.submission.recipients.unwrap_or(machine.limits.recipients);
