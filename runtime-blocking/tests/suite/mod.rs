@@ -11,6 +11,7 @@ use postkern_server::accept::refusal;
 use postkern_server::account;
 use postkern_server::config::{Config, Listener, Network, StaticRoute};
 use postkern_server::job::{Admin, Backend, Done, Job};
+use postkern_server::peers::Refused;
 use postkern_store::memory::Memory;
 use postkern_store::runtime::{ClientTls, Runtime, Setup};
 
@@ -144,7 +145,7 @@ pub(crate) fn who_is_over_the_limit_is_told_so(runtime: &'static dyn Runtime) {
         client.expect("220 ");
     }
     let mut refused = server.connect();
-    assert_eq!(refused.line().as_bytes(), refusal(Listener::Smtp));
+    assert_eq!(refused.line().as_bytes(), refusal(Listener::Smtp, Refused::Full));
     assert_eq!(refused.line(), "");
     drop((clients, refused));
     // The server sees the ends some time later.
@@ -175,11 +176,7 @@ pub(crate) fn mail_is_relayed_and_wakes_who_idles(runtime: &'static dyn Runtime)
 
     let mut first = config("first.example", 10);
     first.relay.networks = vec![Network::parse("127.0.0.0/8").unwrap()];
-    first.relay.routes = vec![StaticRoute {
-        domain: "next.example".into(),
-        host: Ipv4Addr::LOCALHOST.to_string(),
-        port: next.ports[0].port(),
-    }];
+    first.relay.routes = vec![StaticRoute::new("next.example", &Ipv4Addr::LOCALHOST.to_string(), next.ports[0].port())];
     let first = Running::start(runtime, first);
     let mut alice = first.connect();
     alice.expect("220 ");
