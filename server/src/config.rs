@@ -133,6 +133,9 @@ impl fmt::Display for Listener {
 pub struct Relay {
     /// The port of the hosts that MX names.
     pub port: u16,
+    /// Domains elsewhere for which we take mail from anybody and hand it on, as their secondary
+    /// MX or in front of them: lower case, ASCII.
+    pub domains: Vec<String>,
     /// Who may relay without authentication.
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
@@ -140,9 +143,6 @@ pub struct Relay {
     /// Octets up to which a message that failed is returned whole, where its sender wants that
     /// (RFC 3461 section 4.3).
     pub return_whole: u64,
-    /// Domains whose mail is taken from anyone and handed on, by their routes or to an exchanger
-    /// that is better than we are: lower case, ASCII.
-    pub domains: Vec<String>,
     /// Routes that replace MX, in the file's order.
     pub routes: Vec<StaticRoute>,
     /// Towards hosts without a route of their own.
@@ -346,10 +346,10 @@ impl Config {
             dns: Vec::new(),
             relay: Relay {
                 port: 25,
+                domains: Vec::new(),
                 networks: Vec::new(),
                 schedule: Schedule::default(),
                 return_whole: 1024 * 1024,
-                domains: Vec::new(),
                 routes: Vec::new(),
                 tls: RelayTls::default(),
                 ca_file: None,
@@ -368,7 +368,7 @@ impl Config {
         self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
     }
 
-    /// Whether mail to this domain, in any case, is taken from anyone to be handed on.
+    /// Whether mail to this domain, in any case, is taken from anybody and handed on.
     pub fn is_relayed(&self, domain: &str) -> bool {
         self.relay.domains.iter().any(|relayed| relayed.eq_ignore_ascii_case(domain))
     }

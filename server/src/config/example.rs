@@ -123,6 +123,8 @@ key = "key.pem"
 [relay]
 # The port of other servers.
 # port = 25
+# Domains elsewhere whose mail we take from anybody, and hand on to their hosts.
+# domains = ["example.com"]
 # Who may send mail elsewhere without a password: addresses and networks.
 # networks = ["192.0.2.0/24", "::1"]
 # Waits between attempts, the last repeating, and the age at which a message goes back.
@@ -137,8 +139,6 @@ key = "key.pem"
 # tls = "opportunistic"
 # Certificates to trust besides the system's (PEM).
 # ca_file = "ca.pem"
-# Domains whose mail we take from anyone and hand on: by their routes, or as their backup.
-# domains = ["example.net"]
 # Routes that replace the MX records of a domain, or of all ("*"). tls is as above, or
 # "implicit"; with a login it must be that or "verified". The file holds the password alone.
 # [[relay.route]]
@@ -149,7 +149,7 @@ key = "key.pem"
 # login = "us"
 # password_file = "relay.password"
 # [[relay.route]]
-# domain = "example.net"
+# domain = "example.com"
 # host = "127.0.0.1"
 # protocol = "lmtp"                # into the mailboxes of another server, as Dovecot's
 # port = 24

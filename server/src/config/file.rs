@@ -199,11 +199,22 @@ fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<
 fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
     reader.known(
         section,
-        &["port", "networks", "retry", "expire", "warn", "return_whole", "domains", "tls", "ca_file", "route"],
+        &["port", "domains", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"],
     );
     let relay = &mut config.relay;
     if let Some(port) = reader.value(section, "port", port) {
         relay.port = port;
+    }
+    for (at, domain) in reader.list(section, "domains", |value| values::domain(string(value)?)).unwrap_or_default() {
+        match () {
+            () if config.domains.contains(&domain) => {
+                reader.blame(at, format!("relay.domains: {domain:?} is one of our domains, whose mail ends here"));
+            }
+            () if relay.domains.contains(&domain) => {
+                reader.blame(at, format!("relay.domains: {domain:?} stands there twice"));
+            }
+            () => relay.domains.push(domain),
+        }
     }
     let networks = reader.list(section, "networks", |value| network(string(value)?));
     relay.networks = networks.unwrap_or_default().into_iter().map(|(_, network)| network).collect();
@@ -225,18 +236,6 @@ fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, c
     if let Some(tls) = reader.value(section, "tls", relay_tls) {
         relay.tls = tls;
     }
-    if let Some(domains) = reader.list(section, "domains", |value| values::domain(string(value)?)) {
-        for (at, domain) in domains {
-            if config.is_local(&domain) {
-                reader.blame(at, format!("relay.domains: {domain:?} is one of our domains, whose mail ends here"));
-            } else if config.is_relayed(&domain) {
-                reader.blame(at, format!("relay.domains: {domain:?} stands there twice"));
-            } else {
-                config.relay.domains.push(domain);
-            }
-        }
-    }
-    let relay = &mut config.relay;
     relay.ca_file = reader.value(section, "ca_file", |value| file_path(value, folder));
     match section.table.get("route").map(|node| (node.span().start, node.get_ref())) {
         None => {}

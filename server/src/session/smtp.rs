@@ -12,6 +12,7 @@ mod message;
 mod offers;
 mod recipient;
 mod sender;
+mod turn;
 mod verify;
 
 use core::net::IpAddr;
@@ -85,6 +86,7 @@ enum Pending {
     Sender(Box<Sender>),
     Recipient(Box<Recipient>),
     Verify(Box<Verify>),
+    Turn(Ticket),
     Room(Ticket),
     Spool,
     Commit(Ticket),
@@ -250,7 +252,7 @@ impl Session<Server> for Smtp {
             Event::Noop { ticket } => (ticket, Reply::OK),
             Event::Vrfy { argument, ticket, .. } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
-            Event::Etrn { ticket, .. } => (ticket, Reply::new(459, Enhanced(4, 7, 0), "not for you")),
+            Event::Etrn { argument, ticket } => return self.etrn(argument, ticket, machine, out),
             Event::Xclient { attributes, ticket } => (ticket, self.xclient(attributes)),
             Event::Help { ticket, .. } => (ticket, HELP),
             Event::Quit { ticket } => (ticket, Reply::BYE),
@@ -290,6 +292,7 @@ impl Session<Server> for Smtp {
             Pending::Sender(sender) => return self.mail_done(*sender, done, machine, out),
             Pending::Recipient(recipient) => return self.rcpt_done(*recipient, done, machine, out),
             Pending::Verify(verify) => return self.vrfy_done(*verify, done, machine, out),
+            Pending::Turn(ticket) => self.turned(ticket, &done, machine, out),
             Pending::Room(ticket) => {
                 let reply = match &done {
                     Done::Failed(failure) => refusal(failure),

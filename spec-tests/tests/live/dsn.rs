@@ -80,7 +80,12 @@ fn who_takes_dsn_reports_and_for_others_we_do() {
     on_both(|runtime| {
         let hop = Hop::start(&[]);
         let (_dns, a) = through(runtime, &hop);
-        submit(&a, "ENVID=x RET=HDRS", &["<x@c.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x@c.test"], &text("relayed", "b"));
+        submit(
+            &a,
+            "ENVID=x RET=HDRS",
+            &["<x@c.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x@c.test"],
+            &text("relayed", "b"),
+        );
         has(&told(&a), &["Action: relayed\r\n", "Original-Envelope-Id: x\r\n", "Remote-MTA: dns; 127.0.0.1\r\n"]);
         assert_eq!(hop.count("MAIL FROM:<alice@a.test>"), 1);
         assert!(!hop.heard().iter().any(|line| line.contains("NOTIFY") || line.contains("ENVID")), "{:?}", hop.heard());
@@ -114,7 +119,10 @@ fn failures_are_told_as_asked_for() {
         let long = "a line of the message\r\n".repeat(5000);
         submit(&a, "RET=FULL", &["<x@c.test> NOTIFY=FAILURE"], &text("wanted", &long));
         let report = told(&a);
-        has(&report, &["Action: failed\r\nStatus: 5.1.1\r\n", "Content-Type: message/rfc822\r\n", "Subject: wanted\r\n"]);
+        has(
+            &report,
+            &["Action: failed\r\nStatus: 5.1.1\r\n", "Content-Type: message/rfc822\r\n", "Subject: wanted\r\n"],
+        );
         assert_eq!(report.matches("a line of the message\r\n").count(), 5000);
     });
 }
@@ -249,7 +257,9 @@ fn a_host_is_given_no_more_recipients_than_it_takes() {
         let heard = hop.heard();
         let count = |what: &str| heard.iter().filter(|line| line.starts_with(what)).count();
         assert_eq!((count("EHLO"), count("MAIL"), count("RCPT"), count("Subject: limits")), (2, 4, 7, 4), "{heard:?}");
-        let most = heard.split(|line| line.starts_with("MAIL")).map(|part| part.iter().filter(|line| line.starts_with("RCPT")).count());
+        let most = heard
+            .split(|line| line.starts_with("MAIL"))
+            .map(|part| part.iter().filter(|line| line.starts_with("RCPT")).count());
         assert_eq!(most.max(), Some(2));
     });
 }
@@ -338,10 +348,8 @@ fn one_slow_domain_does_not_take_all_relays() {
         let dns = Dns::start(&[("c.test", Rtype::MX, Answer::Records(vec![Record::Mx(10, ".")]))]);
         let a = first(runtime, &dns, 1, |config| {
             let route = |domain, port| StaticRoute::new(domain, "127.0.0.1", port);
-            config.relay.routes = vec![
-                route("slow.test", slow.local_addr().expect("bound").port()),
-                route("*", hop.address.port()),
-            ];
+            config.relay.routes =
+                vec![route("slow.test", slow.local_addr().expect("bound").port()), route("*", hop.address.port())];
             (config.limits.relays, config.limits.relays_per_domain) = (3, 2);
         });
         for number in 0..5 {
