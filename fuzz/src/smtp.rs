@@ -81,7 +81,7 @@ impl Application {
             }
             Step::Claimed(claim) if claim.login == "bob" => Said::new(235, Some(Enhanced(2, 7, 0)), "welcome"),
             Step::Claimed(_) => Said::new(535, Some(Enhanced(5, 7, 8)), "wrong"),
-            Step::Malformed => Said::new(501, Some(Enhanced(5, 5, 2)), "no such message"),
+            _ => Said::new(501, Some(Enhanced(5, 5, 2)), "no such message"),
         }
     }
 }

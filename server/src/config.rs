@@ -5,6 +5,7 @@
 //! with its line. A key that is not known is a fault.
 
 mod aliases;
+mod auth;
 mod example;
 mod file;
 mod network;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use aliases::EXPANSION_MAX;
+pub use auth::{Auth, Oauth};
 pub use example::example;
 pub use file::line_of;
 pub use network::Network;
@@ -44,6 +46,8 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// Let passwords come in plaintext, where anyone on the path reads them.
     pub plaintext_login: bool,
+    /// How users prove who they are.
+    pub auth: Auth,
     /// Name servers; empty for the system's.
     pub dns: Vec<SocketAddr>,
     /// How mail goes elsewhere.
@@ -128,6 +132,9 @@ impl fmt::Display for Listener {
 pub struct Relay {
     /// The port of the hosts that MX names.
     pub port: u16,
+    /// Domains elsewhere for which we take mail from anybody and hand it on, as their secondary
+    /// MX or in front of them: lower case, ASCII.
+    pub domains: Vec<String>,
     /// Who may relay without authentication.
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
@@ -308,9 +315,11 @@ impl Config {
             listen: Vec::new(),
             tls: None,
             plaintext_login: false,
+            auth: Auth::default(),
             dns: Vec::new(),
             relay: Relay {
                 port: 25,
+                domains: Vec::new(),
                 networks: Vec::new(),
                 schedule: Schedule::default(),
                 return_whole: 1024 * 1024,
@@ -330,6 +339,11 @@ impl Config {
     /// Whether mail to this domain, in any case, ends here.
     pub fn is_local(&self, domain: &str) -> bool {
         self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether mail to this domain, in any case, is taken from anybody and handed on.
+    pub fn is_relayed(&self, domain: &str) -> bool {
+        self.relay.domains.iter().any(|relayed| relayed.eq_ignore_ascii_case(domain))
     }
 
     /// Whether this client may send mail elsewhere without a password.

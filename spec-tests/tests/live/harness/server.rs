@@ -88,7 +88,13 @@ impl Server {
             config: config.clone(),
             backend: backend.clone(),
             listeners,
-            tls: config.tls.as_ref().map(|files| tls::ServerTls::load(files).expect("the files just written")),
+            tls: config.tls.as_ref().map(|files| {
+                let tls = tls::ServerTls::load(files).expect("the files just written");
+                match &config.auth.client_ca {
+                    Some(authorities) => tls.asking_clients(authorities).expect("the test's authority"),
+                    None => tls,
+                }
+            }),
             clients: tls::clients(Some(&folder.join("certificate.pem"))).expect("the file just written"),
             dns,
             stop: stopped,
