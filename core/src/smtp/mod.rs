@@ -17,6 +17,16 @@
 //! C: .                                Event::Chunk ..., Event::Message
 //! S: 250 2.0.0 ok                     the server is responsible now
 //! ```
+//!
+//! In chunks (RFC 3030), where [`Offers`] has them offered:
+//!
+//! ```text
+//! C: BDAT 7                           Event::Data { chunked: true }: 354 takes it, unsaid
+//! C: Hello.                           Event::Chunk ...
+//! S: 250 2.0.0 go on                  (the machine says it)
+//! C: BDAT 0 LAST                      Event::Message
+//! S: 250 2.0.0 ok                     the server is responsible now
+//! ```
 
 mod client;
 mod command;
