@@ -1,6 +1,8 @@
 //! What one side says, the other understands.
 
-use postkern::smtp::{self, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, TlsPolicy, Verdict};
+use postkern::smtp::{
+    self, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, TlsPolicy, Verdict,
+};
 use postkern::{Conn, Instant, Machine, Want, imap, pop3};
 
 use crate::drive::Input;
@@ -102,7 +104,13 @@ fn serve(
 fn commands(first: &str, second: &str) {
     let mail = Command::Mail { from: first, params: MailParams::new(Some(7), None) };
     let auth = Command::Auth { mechanism: first, initial: Some(second) };
-    for command in [mail, Command::Rcpt { to: second, params: RcptParams::default() }, Command::Ehlo(first), Command::Vrfy(second), auth] {
+    for command in [
+        mail,
+        Command::Rcpt { to: second, params: RcptParams::default() },
+        Command::Ehlo(first),
+        Command::Vrfy(second),
+        auth,
+    ] {
         let (mut client, mut out) = (smtp::Client::new(), Vec::new());
         let greeting = b"220 x\r\n";
         let Want::Event(frame) = client.poll(NOW, greeting, &mut out) else { panic!("a greeting is a reply") };

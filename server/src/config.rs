@@ -132,6 +132,9 @@ impl fmt::Display for Listener {
 pub struct Relay {
     /// The port of the hosts that MX names.
     pub port: u16,
+    /// Domains elsewhere for which we take mail from anybody and hand it on, as their secondary
+    /// MX or in front of them: lower case, ASCII.
+    pub domains: Vec<String>,
     /// Who may relay without authentication.
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
@@ -207,6 +210,8 @@ pub struct Limits {
     pub login_delay: Duration,
     /// Attempts at relaying under way at a time.
     pub relays: usize,
+    /// Of them to one domain, so that a slow one does not take all.
+    pub relays_per_domain: usize,
     /// From the greeting to the login, in all; not of inbound mail, which has none.
     pub login_time: Duration,
     /// Silence before SMTP says 421 (RFC 5321 section 4.5.3.2.7: five minutes at least).
@@ -252,6 +257,7 @@ impl Default for Limits {
             login_failures: 5,
             login_delay: Duration::from_secs(2),
             relays: 20,
+            relays_per_domain: 5,
             login_time: Duration::from_secs(60),
             smtp_idle: Duration::from_secs(300),
             pop3_idle: Duration::from_secs(600),
@@ -313,6 +319,7 @@ impl Config {
             dns: Vec::new(),
             relay: Relay {
                 port: 25,
+                domains: Vec::new(),
                 networks: Vec::new(),
                 schedule: Schedule::default(),
                 return_whole: 1024 * 1024,
@@ -332,6 +339,11 @@ impl Config {
     /// Whether mail to this domain, in any case, ends here.
     pub fn is_local(&self, domain: &str) -> bool {
         self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether mail to this domain, in any case, is taken from anybody and handed on.
+    pub fn is_relayed(&self, domain: &str) -> bool {
+        self.relay.domains.iter().any(|relayed| relayed.eq_ignore_ascii_case(domain))
     }
 
     /// Whether this client may send mail elsewhere without a password.

@@ -18,6 +18,11 @@
 //! | `greylist=N` | strangers come again after so many seconds |
 //! | `subaddress=C` | what parts a detail; `none` |
 //! | `vrfy=yes` | VRFY tells those who may relay |
+//! | `relays=D` | a domain elsewhere whose mail is taken |
+//! | `xclient=A` | who may say in whose name it speaks |
+//! | `early=refuse` | clients that speak too early are refused, which most dialogues would be under some cut |
+//! | `newline=normalise` | CR or LF alone become CRLF |
+//! | `trace=yes` | before each commit `with KEYWORD PEER` is noted |
 //! | `peer=A` | the client's address, 192.0.2.1 without it |
 //! | `@ catch_all DOMAIN TARGET` | whom mail is for that is for nobody |
 //! | `mechanisms=A,B`, `oauth=SCOPE` | how one may log in |
@@ -45,14 +50,14 @@ use std::time::Duration;
 use postkern::sasl::TlsFacts;
 use postkern::{Close, Instant, Upgrade};
 use postkern_server::accept;
-use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network};
+use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network, Newline};
 use postkern_server::job::{
     AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool,
     Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, UidSet};
 use postkern_server::service::{Endpoint, Pause};
-use postkern_server::trace::Added;
+use postkern_server::trace::{Added, Trace};
 use postkern_store::memory::Memory;
 
 use self::login::Channel;
@@ -79,6 +84,9 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
     let mut config = Config::new("mail.example.test", &["example.test"], PathBuf::from("/nowhere"));
     config.tls = Some(CertificateFiles { certificate: "c".into(), key: "k".into() });
     config.limits.login_delay = Duration::from_secs(2);
+    config.inbound.allow_pipelining = true;
+    let clock = Arc::new(AtomicI64::new(0));
+    let mut room = Mailroom::new(&clock);
     let mut peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let mut facts = TlsFacts::default();
     for (key, value) in &header.keys {
@@ -100,6 +108,11 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             }
             "subaddress" => config.local.subaddress = value.chars().next().filter(|_| value != "none"),
             "vrfy" => config.inbound.vrfy = value == "yes",
+            "early" => config.inbound.allow_pipelining = value != "refuse",
+            "relays" => config.relay.domains.push(value.clone()),
+            "xclient" => config.inbound.xclient_from.push(Network::parse(value).ok_or("no network")?),
+            "newline" if value == "normalise" => config.inbound.bare_newline = Newline::Normalise,
+            "trace" => room.traces = value == "yes",
             "peer" => peer = value.parse().map_err(|_| format!("peer={value} is no address"))?,
             "message" => config.limits.message = number()?.into(),
             "header_from" => {
@@ -116,8 +129,6 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             },
         }
     }
-    let clock = Arc::new(AtomicI64::new(0));
-    let mut room = Mailroom::new(&clock);
     let named = header.more.iter().any(|(_, word, _)| word == "account");
     for name in if named { &[][..] } else { &["alice@example.test", "bob@example.test"] } {
         room.account(name, "secret");
@@ -145,6 +156,8 @@ const EPOCH: i64 = 1_700_000_000;
 struct Mailroom {
     store: Memory,
     passwords: Vec<(String, String)>,
+    /// Notes how messages came.
+    traces: bool,
     tokens: Vec<(String, String)>,
     log: Mutex<Vec<String>>,
 }
@@ -154,7 +167,7 @@ impl Mailroom {
     fn new(clock: &Arc<AtomicI64>) -> Self {
         let clock = Arc::clone(clock);
         let store = Memory::with_clock(Arc::new(move || Timestamp(EPOCH + clock.load(Ordering::Relaxed))));
-        Self { store, passwords: Vec::new(), tokens: Vec::new(), log: Mutex::default() }
+        Self { store, passwords: Vec::new(), tokens: Vec::new(), traces: false, log: Mutex::default() }
     }
 
     fn account(&mut self, name: &str, password: &str) {
@@ -222,6 +235,7 @@ impl Backend for Mailroom {
                 );
                 let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
                 log.extend(commit.trace.as_ref().and_then(|trace| added(&trace.added)));
+                log.extend(commit.trace.as_ref().filter(|_| self.traces).map(came));
                 log.push(entry);
             }
             _ => {}
@@ -240,6 +254,12 @@ impl Backend for Mailroom {
 
 /// The machine's time then.
 const START: Instant = Instant::from_millis(1_000_000);
+
+/// How a message came, as an entry of the log.
+fn came(trace: &Trace) -> String {
+    let peer = trace.peer.map(|peer| peer.to_string()).unwrap_or_default();
+    format!("with {} {peer} {}", trace.with, trace.hello)
+}
 
 /// Fields that stand in front of a message, as an entry of the log.
 fn added(added: &Added) -> Option<String> {

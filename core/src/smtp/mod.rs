@@ -46,4 +46,4 @@ pub use path::{Path, is_domain, is_mailbox, is_mailbox_utf8};
 pub use reply::{Enhanced, Reply, ReplyLines};
 pub use request::{Command, SendError};
 pub use server::Server;
-pub use xclient::{Xclient, XclientAttribute, XclientAttributes, XclientName, XclientValue};
+pub use xclient::{Xclient, XclientAttribute, XclientAttributes, XclientValue};

@@ -13,6 +13,7 @@ mod idle;
 mod load;
 mod mailboxes;
 mod mechanisms;
+mod proxy;
 mod relay;
 mod relay_failures;
 mod smuggling;

@@ -64,6 +64,14 @@ impl Smtp {
         smtp
     }
 
+    /// Takes a dialogue over that stands before its greeting.
+    #[track_caller]
+    pub(crate) fn over(talk: Talk) -> Self {
+        let mut smtp = Self(talk);
+        smtp.greeted();
+        smtp
+    }
+
     /// Over submissions, authenticated.
     #[track_caller]
     pub(crate) fn login(server: &Server, account: &str) -> Self {
