@@ -38,12 +38,12 @@
 //!             let (event, smtp, out) = conn.event(frame);
 //!             let (code, ticket) = match event {
 //!                 Event::Connect { ticket } => (220, ticket),
-//!                 Event::Rcpt { to, ticket } if !to.as_str().ends_with("@mx.example") => (550, ticket),
+//!                 Event::Rcpt { to, ticket, .. } if !to.as_str().ends_with("@mx.example") => (550, ticket),
 //!                 Event::Hello { ticket, .. }
 //!                 | Event::Mail { ticket, .. }
 //!                 | Event::Rcpt { ticket, .. }
 //!                 | Event::Message { ticket, .. } => (250, ticket),
-//!                 Event::Data { ticket } => (354, ticket),
+//!                 Event::Data { ticket, .. } => (354, ticket),
 //!                 Event::Quit { ticket } => (221, ticket),
 //!                 Event::Chunk(octets) => {
 //!                     message.extend_from_slice(octets);

@@ -8,6 +8,7 @@ mod aliases;
 mod example;
 mod file;
 mod network;
+mod policy;
 mod reader;
 mod values;
 
@@ -21,6 +22,7 @@ pub use aliases::EXPANSION_MAX;
 pub use example::example;
 pub use file::line_of;
 pub use network::Network;
+pub use policy::{Greylist, HeaderFrom, Inbound, Local, Newline, Proxy, Submission};
 
 use crate::queue::Schedule;
 
@@ -42,14 +44,22 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// Let passwords come in plaintext, where anyone on the path reads them.
     pub plaintext_login: bool,
-    /// What becomes of messages that our users submit.
-    pub submission: Submission,
     /// Name servers; empty for the system's.
     pub dns: Vec<SocketAddr>,
     /// How mail goes elsewhere.
     pub relay: Relay,
     /// What clients may cost.
     pub limits: Limits,
+    /// Addresses of ours beyond accounts and aliases.
+    pub local: Local,
+    /// What is asked of servers that bring mail.
+    pub inbound: Inbound,
+    /// Whether strangers are asked to come again.
+    pub greylist: Option<Greylist>,
+    /// What our own users may do.
+    pub submission: Submission,
+    /// Who speaks for others.
+    pub proxy: Proxy,
 }
 
 /// PEM files.
@@ -59,37 +69,6 @@ pub struct CertificateFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-}
-
-/// What becomes of messages that our users submit (RFC 6409 section 8).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Submission {
-    /// Take out Bcc fields, which tell each recipient of the others (RFC 5322 section 3.6.3).
-    pub remove_bcc: bool,
-    /// Who may stand in the From field.
-    pub header_from: HeaderFrom,
-    /// Give addresses without a domain, in fields of the header, the account's domain.
-    pub complete_addresses: bool,
-}
-
-impl Default for Submission {
-    fn default() -> Self {
-        Self { remove_bcc: true, header_from: HeaderFrom::default(), complete_addresses: true }
-    }
-}
-
-/// Who may stand in the From field of a message that is submitted.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum HeaderFrom {
-    /// The account itself, among others or not; else the message is refused (RFC 6409 section
-    /// 6.1). The default: readers see this field and not the envelope, so that with less any
-    /// user could write in the name of any other.
-    #[default]
-    Check,
-    /// Anybody, but then Sender names the account (RFC 6409 section 8.1).
-    Sender,
-    /// Anybody.
-    Any,
 }
 
 /// What is spoken on a port.
@@ -153,6 +132,9 @@ pub struct Relay {
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
     pub schedule: Schedule,
+    /// Octets up to which a message that failed is returned whole, where its sender wants that
+    /// (RFC 3461 section 4.3).
+    pub return_whole: u64,
     /// Routes that replace MX, in the file's order.
     pub routes: Vec<StaticRoute>,
     /// Towards hosts without a route of their own.
@@ -201,8 +183,20 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections from one network: /24 of IPv4, /64 of IPv6.
     pub connections_per_network: usize,
+    /// Connections from one address in a minute; zero for no limit. Of IPv6 a /64 is one
+    /// address, here and below.
+    pub connections_per_minute: u32,
+    /// Messages from one address in a minute, not of our own users; zero for no limit.
+    pub messages_per_minute: u32,
+    /// Recipients from one address in a minute, likewise.
+    pub recipients_per_minute: u32,
+    /// Wrong passwords from one address in an hour, past which it is not let in for a while;
+    /// zero for no limit.
+    pub login_failures_per_hour: u32,
     /// Received lines past which a message is in a loop (RFC 5321 section 6.3: 100 at least).
     pub received: u32,
+    /// Received lines of our own past which a message is in a loop.
+    pub received_here: u32,
     /// Wrong passwords before a connection is closed.
     pub login_failures: u32,
     /// How long a wrong password's answer is held back.
@@ -245,7 +239,12 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 50,
             connections_per_network: 500,
+            connections_per_minute: 600,
+            messages_per_minute: 1000,
+            recipients_per_minute: 10_000,
+            login_failures_per_hour: 100,
             received: 100,
+            received_here: 5,
             login_failures: 5,
             login_delay: Duration::from_secs(2),
             relays: 20,
@@ -306,17 +305,22 @@ impl Config {
             listen: Vec::new(),
             tls: None,
             plaintext_login: false,
-            submission: Submission::default(),
             dns: Vec::new(),
             relay: Relay {
                 port: 25,
                 networks: Vec::new(),
                 schedule: Schedule::default(),
+                return_whole: 1024 * 1024,
                 routes: Vec::new(),
                 tls: RelayTls::default(),
                 ca_file: None,
             },
             limits: Limits::default(),
+            local: Local::default(),
+            inbound: Inbound::default(),
+            greylist: None,
+            submission: Submission::default(),
+            proxy: Proxy::default(),
         }
     }
 

@@ -70,7 +70,12 @@ fn every_key_is_read() {
         connections = 1_000
         connections_per_address = 2
         connections_per_network = 3
+        connections_per_minute = 8
+        messages_per_minute = 9
+        recipients_per_minute = 0
+        login_failures_per_hour = 10
         received = 101
+        received_here = 2
         login_failures = 4
         login_delay = 1
         relays = 5
@@ -110,7 +115,12 @@ fn every_key_is_read() {
     assert_eq!(tls.certificate, Path::new("/etc/postkern/certificate.pem"));
     assert_eq!(tls.key, Path::new("/keys/key.pem"));
     assert!(config.plaintext_login);
-    let submission = Submission { remove_bcc: false, header_from: HeaderFrom::Sender, complete_addresses: false };
+    let submission = Submission {
+        remove_bcc: false,
+        header_from: HeaderFrom::Sender,
+        complete_addresses: false,
+        ..Submission::default()
+    };
     assert_eq!(config.submission, submission);
     assert_eq!(config.dns, ["192.0.2.53:53".parse().unwrap(), "[::1]:5353".parse().unwrap()]);
     let relay = &config.relay;
@@ -127,7 +137,12 @@ fn every_key_is_read() {
         connections: 1000,
         connections_per_address: 2,
         connections_per_network: 3,
+        connections_per_minute: 8,
+        messages_per_minute: 9,
+        recipients_per_minute: 0,
+        login_failures_per_hour: 10,
         received: 101,
+        received_here: 2,
         login_failures: 4,
         login_delay: Duration::from_secs(1),
         relays: 5,
@@ -144,6 +159,7 @@ fn every_key_is_read() {
         imap_literal: 4096,
         imap_literals: 10,
         imap_command: 20_000,
+        ..Limits::default()
     };
     assert_eq!(config.limits, limits);
     for (peer, may) in [("192.0.2.7", true), ("::ffff:192.0.2.7", true), ("::1", true), ("192.0.3.1", false)] {

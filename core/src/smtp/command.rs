@@ -1,7 +1,10 @@
-//! The command grammar of the server side (RFC 5321 section 4.1.1).
+//! The command grammar of the server side (RFC 5321 section 4.1.1, RFC 3030 section 2, RFC 1985,
+//! RFC 6531 section 3.7).
 
-use super::params::{BodyType, MailParams, Xtext};
-use super::path::Path;
+use super::config::Offers;
+use super::params::{BadParam, MailParams, RcptParams};
+use super::path::{Path, is_domain};
+use super::xclient::Xclient;
 use crate::text::{cut, number64};
 
 /// The commands, as far as pairing and transitions need to tell them apart.
@@ -23,8 +26,12 @@ pub enum Verb {
     Message,
     /// RSET.
     Rset,
-    /// VRFY, EXPN, HELP and NOOP: answered, without effect on the session.
+    /// BDAT (RFC 3030): the first of a message.
+    Bdat,
+    /// VRFY, EXPN, HELP, NOOP and ETRN: answered, without effect on the session.
     Other,
+    /// XCLIENT.
+    Xclient,
     /// AUTH and each response to its challenges (RFC 4954).
     Auth,
     /// STARTTLS (RFC 3207).
@@ -44,6 +51,23 @@ pub(super) enum Bad {
     Address,
     /// 555: a parameter that we do not know.
     Param,
+    /// 501, and the connection closes: how many octets follow is not known.
+    Chunk,
+}
+
+impl From<BadParam> for Bad {
+    fn from(bad: BadParam) -> Self {
+        match bad {
+            BadParam::Unknown => Self::Param,
+            BadParam::Value => Self::Syntax,
+        }
+    }
+}
+
+/// What is offered, as far as the grammar depends on it.
+pub(super) struct Knows {
+    pub(super) offers: Offers,
+    pub(super) auth: bool,
 }
 
 /// A command line, parsed.
@@ -53,13 +77,18 @@ pub(super) enum Line<'i> {
     Helo(&'i str),
     Lhlo(&'i str),
     Mail(Path<'i>, MailParams<'i>),
-    Rcpt(Path<'i>),
+    Rcpt(Path<'i>, RcptParams<'i>),
     Data,
     Rset,
     Noop,
-    Vrfy(&'i str),
-    Expn(&'i str),
+    /// A string, and whether UTF-8 may come back.
+    Vrfy(&'i str, bool),
+    Expn(&'i str, bool),
     Help(&'i str),
+    /// Octets, and whether they are the last.
+    Bdat(u64, bool),
+    Etrn(&'i str),
+    Xclient(Xclient<'i>),
     StartTls,
     Auth(&'i str, Option<&'i [u8]>),
     Quit,
@@ -73,12 +102,14 @@ pub(super) struct Loose {
 }
 
 /// Parses a line without its CRLF.
-pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
+pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loose), Bad> {
     let mut loose = Loose::default();
-    // Without SMTPUTF8 a command is ASCII (RFC 5321 section 2.4); controls have no place.
-    let printable = line.iter().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~' | b'\t'));
-    let Some(text) = core::str::from_utf8(line).ok().filter(|_| printable) else {
-        return Err(if verb(line) == 0 { Bad::Unknown } else { Bad::Syntax });
+    let Some(text) = text(line) else {
+        return Err(match verb(line) {
+            0 => Bad::Unknown,
+            BDAT => Bad::Chunk,
+            _ => Bad::Syntax,
+        });
     };
     let trimmed = text.trim_end_matches([' ', '\t']);
     loose.trailing_space = trimmed.len() < text.len();
@@ -86,26 +117,30 @@ pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
     let argument = |rest: &'_ str| if rest.is_empty() { Err(Bad::Syntax) } else { Ok(()) };
     let alone = |line| if rest.is_empty() { Ok(line) } else { Err(Bad::Syntax) };
     let parsed = match (verb(first.as_bytes()), first.len()) {
-        (EHLO, 4) => argument(rest).map(|()| Line::Ehlo(rest)),
-        (HELO, 4) => argument(rest).map(|()| Line::Helo(rest)),
-        (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
         (MAIL, 4) => {
             let (path, params) = path(rest, "FROM:", &mut loose)?;
-            mail_params(params).map(|params| Line::Mail(path, params))
+            Ok(Line::Mail(path, MailParams::parse(params, &knows.offers, knows.auth)?))
         }
         (RCPT, 4) => {
             let (path, params) = path(rest, "TO:", &mut loose)?;
-            match params.is_empty() {
-                true if path.is_null() => Err(Bad::Address),
-                true => Ok(Line::Rcpt(path)),
-                false => Err(Bad::Param),
+            if path.is_null() {
+                return Err(Bad::Address);
             }
+            Ok(Line::Rcpt(path, RcptParams::parse(params, &knows.offers)?))
         }
+        (VRFY, 4) => string(rest, knows).map(|(string, utf8)| Line::Vrfy(string, utf8)),
+        (EXPN, 4) => string(rest, knows).map(|(string, utf8)| Line::Expn(string, utf8)),
+        (BDAT, 4) => chunk(rest),
+        // All others are ASCII (RFC 5321 section 2.4); EHLO with SMTPUTF8 too (RFC 6531
+        // section 3.7.1).
+        (0, _) if !text.is_ascii() => Err(Bad::Unknown),
+        _ if !text.is_ascii() => Err(Bad::Syntax),
+        (EHLO, 4) => argument(rest).map(|()| Line::Ehlo(rest)),
+        (HELO, 4) => argument(rest).map(|()| Line::Helo(rest)),
+        (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
         (DATA, 4) => alone(Line::Data),
         (RSET, 4) => alone(Line::Rset),
         (NOOP, 4) => Ok(Line::Noop),
-        (VRFY, 4) => argument(rest).map(|()| Line::Vrfy(rest)),
-        (EXPN, 4) => argument(rest).map(|()| Line::Expn(rest)),
         (HELP, 4) => Ok(Line::Help(rest)),
         (QUIT, 4) => alone(Line::Quit),
         (AUTH, 4) => {
@@ -119,10 +154,67 @@ pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
             };
             argument(mechanism).map(|()| Line::Auth(mechanism, initial))
         }
+        (ETRN, 4) => {
+            if is_node(rest) {
+                Ok(Line::Etrn(rest))
+            } else {
+                Err(Bad::Syntax)
+            }
+        }
+        (_, 7) if first.eq_ignore_ascii_case("XCLIENT") => Xclient::parse(rest).map(Line::Xclient).ok_or(Bad::Syntax),
         (_, 8) if first.eq_ignore_ascii_case("STARTTLS") => alone(Line::StartTls),
         _ => Err(Bad::Unknown),
     };
     parsed.map(|parsed| (parsed, loose))
+}
+
+/// The line, if it is UTF-8 without controls other than TAB.
+fn text(line: &[u8]) -> Option<&str> {
+    // Nearly every line is ASCII, and found to be so without a branch per octet.
+    let (printable, ascii) = line.iter().fold((true, true), |(printable, ascii), byte| {
+        (printable & matches!(byte, b' '..=b'~' | b'\t' | 0x80..), ascii & byte.is_ascii())
+    });
+    let text = core::str::from_utf8(line).ok().filter(|_| printable)?;
+    (ascii || !text.chars().any(|c| c.is_control() && c != '\t')).then_some(text)
+}
+
+/// The string of VRFY or EXPN, and whether SMTPUTF8 stands behind it (RFC 6531
+/// section 3.7.4.2).
+fn string<'i>(rest: &'i str, knows: &Knows) -> Result<(&'i str, bool), Bad> {
+    let (string, utf8) = match rest.rsplit_once(' ') {
+        Some((string, param)) if knows.offers.smtp_utf8 && param.eq_ignore_ascii_case("SMTPUTF8") => {
+            (string.trim_end_matches(' '), true)
+        }
+        _ => (rest, false),
+    };
+    if string.is_empty() || !string.is_ascii() && !knows.offers.smtp_utf8 {
+        return Err(Bad::Syntax);
+    }
+    Ok((string, utf8))
+}
+
+/// BDAT's size, and LAST (RFC 3030 section 2). A number beyond 64 bits could not be counted
+/// down, and is none.
+fn chunk(rest: &str) -> Result<Line<'static>, Bad> {
+    let (size, last) = cut(rest, b' ');
+    let size = number64(size.as_bytes()).ok_or(Bad::Chunk)?;
+    match last.trim_start_matches(' ') {
+        "" => Ok(Line::Bdat(size, false)),
+        last if last.eq_ignore_ascii_case("LAST") => Ok(Line::Bdat(size, true)),
+        _ => Err(Bad::Chunk),
+    }
+}
+
+/// What ETRN names: a domain, `@` and a domain for all below it too, or `#` and a queue
+/// (RFC 1985 section 5).
+fn is_node(text: &str) -> bool {
+    match text.strip_prefix('#') {
+        Some(queue) => !queue.is_empty() && queue.bytes().all(|byte| byte.is_ascii_graphic()),
+        None => {
+            let name = text.strip_prefix('@').unwrap_or(text);
+            is_domain(name) && !name.starts_with('[')
+        }
+    }
 }
 
 const EHLO: u32 = u32::from_be_bytes(*b"EHLO");
@@ -138,6 +230,19 @@ const EXPN: u32 = u32::from_be_bytes(*b"EXPN");
 const HELP: u32 = u32::from_be_bytes(*b"HELP");
 const QUIT: u32 = u32::from_be_bytes(*b"QUIT");
 const AUTH: u32 = u32::from_be_bytes(*b"AUTH");
+const BDAT: u32 = u32::from_be_bytes(*b"BDAT");
+const ETRN: u32 = u32::from_be_bytes(*b"ETRN");
+
+/// Whether a line means to be a BDAT.
+pub(super) fn is_bdat(line: &[u8]) -> bool {
+    verb(line) == BDAT && matches!(line.get(4), None | Some(b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+/// Whether a client that pipelines may say more behind this command before it is answered
+/// (RFC 2920 section 3.1).
+pub(super) fn may_be_followed(line: &[u8]) -> bool {
+    matches!(verb(line), MAIL | RCPT | RSET | BDAT)
+}
 
 /// The first four octets as upper case letters; 0 if they are not letters.
 fn verb(word: &[u8]) -> u32 {
@@ -161,36 +266,4 @@ fn path<'i>(rest: &'i str, keyword: &str, loose: &mut Loose) -> Result<(Path<'i>
         None if rest.is_empty() => Ok((path, "")),
         None => Err(Bad::Syntax),
     }
-}
-
-fn mail_params(params: &str) -> Result<MailParams<'_>, Bad> {
-    let mut parsed = MailParams::default();
-    let mut rest = params;
-    while !rest.is_empty() {
-        let (param, after) = cut(rest, b' ');
-        rest = after;
-        if param.is_empty() {
-            continue;
-        }
-        let equals = param.bytes().position(|byte| byte == b'=').ok_or(Bad::Param)?;
-        let (keyword, value) = (&param[..equals], &param[equals + 1..]);
-        let first = if keyword.eq_ignore_ascii_case("SIZE") {
-            parsed.size.replace(number64(value.as_bytes()).ok_or(Bad::Syntax)?).is_none()
-        } else if keyword.eq_ignore_ascii_case("BODY") {
-            let body = match value {
-                _ if value.eq_ignore_ascii_case("7BIT") => BodyType::SevenBit,
-                _ if value.eq_ignore_ascii_case("8BITMIME") => BodyType::EightBitMime,
-                _ => return Err(Bad::Syntax),
-            };
-            parsed.body.replace(body).is_none()
-        } else if keyword.eq_ignore_ascii_case("AUTH") && !value.is_empty() {
-            parsed.auth.replace(Xtext(value)).is_none()
-        } else {
-            return Err(Bad::Param);
-        };
-        if !first {
-            return Err(Bad::Syntax);
-        }
-    }
-    Ok(parsed)
 }

@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, Section, line, number, string};
 use super::values::{self, Read};
 use super::{
-    CertificateFiles, Config, ConfigError, EXPANSION_MAX, HeaderFrom, Limits, Listener, Network, RelayTls, StaticRoute,
-    Submission, aliases,
+    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
+    policy,
 };
 use crate::account::normalize;
 
@@ -27,10 +27,8 @@ const LOGIN_DELAY_MAX: Duration = Duration::from_secs(60);
 pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError>> {
     let (mut reader, tree) = Reader::new(text);
     let file = Section { name: "", table: tree.get_ref() };
-    reader.known(
-        file,
-        &["hostname", "data", "domains", "aliases", "listen", "tls", "auth", "submission", "dns", "relay", "limits"],
-    );
+    let own = ["hostname", "data", "domains", "aliases", "listen", "tls", "auth", "dns", "relay", "limits"];
+    reader.known(file, &[&own[..], &policy::SECTIONS].concat());
     let hostname = reader.value(file, "hostname", |value| values::domain(string(value)?));
     let data = reader.value(file, "data", |value| file_path(value, folder));
     for (key, example) in [
@@ -55,9 +53,6 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError
         reader.known(section, &["plaintext"]);
         config.plaintext_login = reader.value(section, "plaintext", boolean).unwrap_or_default();
     }
-    if let Some(section) = reader.section(file.table, "submission") {
-        submission(&mut reader, section, &mut config.submission);
-    }
     if let Some(section) = reader.section(file.table, "dns") {
         reader.known(section, &["servers"]);
         let servers = reader.list(section, "servers", |value| values::server(string(value)?, 53));
@@ -72,6 +67,7 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError
     if let Some(section) = reader.section(file.table, "limits") {
         limits(&mut reader, section, &mut config.limits);
     }
+    policy::sections(&mut reader, file.table, &mut config);
     let errors = reader.finish();
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
@@ -202,24 +198,6 @@ fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<
     }
 }
 
-fn submission<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, submission: &mut Submission) {
-    reader.known(section, &["remove_bcc", "header_from", "complete_addresses"]);
-    for (key, switch) in
-        [("remove_bcc", &mut submission.remove_bcc), ("complete_addresses", &mut submission.complete_addresses)]
-    {
-        if let Some(on) = reader.value(section, key, boolean) {
-            *switch = on;
-        }
-    }
-    let from = reader.value(section, "header_from", |value| match value.as_str() {
-        Some("check") => Ok(HeaderFrom::Check),
-        Some("sender") => Ok(HeaderFrom::Sender),
-        Some("any") => Ok(HeaderFrom::Any),
-        _ => Err("must be \"check\", \"sender\" or \"any\"".into()),
-    });
-    submission.header_from = from.unwrap_or(submission.header_from);
-}
-
 fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
     reader.known(section, &["port", "networks", "retry", "expire", "tls", "ca_file", "route"]);
     let relay = &mut config.relay;
@@ -289,7 +267,12 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "connections",
             "connections_per_address",
             "connections_per_network",
+            "connections_per_minute",
+            "messages_per_minute",
+            "recipients_per_minute",
+            "login_failures_per_hour",
             "received",
+            "received_here",
             "login_failures",
             "login_delay",
             "relays",
@@ -315,8 +298,13 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
     for (key, least, limit) in [
         ("recipients", 100, &mut limits.recipients),
         ("received", 100, &mut limits.received),
+        ("received_here", 1, &mut limits.received_here),
         ("login_failures", 1, &mut limits.login_failures),
         ("data_rate", 0, &mut limits.data_rate),
+        ("connections_per_minute", 0, &mut limits.connections_per_minute),
+        ("messages_per_minute", 0, &mut limits.messages_per_minute),
+        ("recipients_per_minute", 0, &mut limits.recipients_per_minute),
+        ("login_failures_per_hour", 0, &mut limits.login_failures_per_hour),
         ("imap_literals", 1, &mut limits.imap_literals),
     ] {
         if let Some(count) = reader.value(section, key, |value| number(value, least..=u32::MAX.into())) {
@@ -389,11 +377,11 @@ fn port(value: &DeValue<'_>) -> Read<u16> {
     number(value, 1..=u16::MAX.into()).map(|port| port as u16)
 }
 
-fn boolean(value: &DeValue<'_>) -> Read<bool> {
+pub(super) fn boolean(value: &DeValue<'_>) -> Read<bool> {
     value.as_bool().ok_or_else(|| "must be true or false".into())
 }
 
-fn duration(value: &DeValue<'_>) -> Read<Duration> {
+pub(super) fn duration(value: &DeValue<'_>) -> Read<Duration> {
     match value {
         DeValue::Integer(_) => number(value, 0..=u32::MAX.into()).map(Duration::from_secs),
         _ => values::duration(value.as_str().unwrap_or_default()),
@@ -404,7 +392,7 @@ fn positive(duration: Duration) -> Read<Duration> {
     if duration.is_zero() { Err("must be a second at least".into()) } else { Ok(duration) }
 }
 
-fn message_size(value: &DeValue<'_>) -> Read<u64> {
+pub(super) fn message_size(value: &DeValue<'_>) -> Read<u64> {
     let octets = match value {
         DeValue::Integer(_) => number(value, 0..=u64::MAX)?,
         _ => values::size(value.as_str().unwrap_or_default())?,
@@ -415,7 +403,7 @@ fn message_size(value: &DeValue<'_>) -> Read<u64> {
     }
 }
 
-fn network(text: &str) -> Read<Network> {
+pub(super) fn network(text: &str) -> Read<Network> {
     match Network::parse(text) {
         None => Err("is no network, as in \"192.0.2.0/24\" or \"2001:db8::/32\", \
                      with nothing but zeros behind the prefix"

@@ -5,7 +5,7 @@ use postkern::smtp::{Enhanced, Reply, Server, Ticket};
 use super::{BROKEN, Pending, Smtp, Transaction, is_submission, refusal};
 use crate::config::Listener;
 use crate::fixup::{Fixup, Submitter};
-use crate::job::{Commit, Done, Job};
+use crate::job::{Commit, Done, Job, Local, Reporter};
 use crate::service::Step;
 use crate::trace::{Added, Trace};
 
@@ -42,13 +42,12 @@ impl Smtp {
 
     /// The end of the message. Whatever comes of it, the transaction is over.
     pub(super) fn message(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        const LOOP: Reply<'static> = Reply::new(554, Enhanced(5, 4, 6), "too many Received fields: mail loop");
         let with = self.with(machine);
         let fixup = self.fixup();
         let mut transaction = std::mem::take(&mut self.transaction);
-        // RFC 5321 section 6.3.
-        let looping = transaction.header.received() > self.config.limits.received;
-        if let Some(reply) = transaction.failed.or(looping.then_some(LOOP)) {
+        let looping =
+            self.looping(&transaction).inspect(|reply| tracing::warn!(peer = %self.peer, reply.text, "a loop"));
+        if let Some(reply) = transaction.failed.or(looping) {
             machine.reply(ticket, &reply, out);
             return Step::Go;
         }
@@ -64,6 +63,25 @@ impl Smtp {
         };
         self.pending = Pending::Commit(ticket);
         Step::Job(Job::Commit(Box::new(self.commit(transaction, with, added))))
+    }
+
+    /// What a message is refused with that goes in circles (RFC 5321 section 6.3).
+    ///
+    /// One that was delivered to a recipient is refused for all of them: nothing is lost, and
+    /// who sends it hears of it. Who submits one may send again what was delivered before.
+    fn looping(&self, transaction: &Transaction) -> Option<Reply<'static>> {
+        const LOOP: Reply<'static> = Reply::new(554, Enhanced(5, 4, 6), "too many Received fields: mail loop");
+        const HERE: Reply<'static> = Reply::new(554, Enhanced(5, 4, 6), "this has been here too often: mail loop");
+        const DELIVERED: Reply<'static> =
+            Reply::new(554, Enhanced(5, 4, 6), "this was delivered to that address before: mail loop");
+        let limits = &self.config.limits;
+        let to_same = |local: &Local| transaction.header.was_delivered_to(&local.recipient);
+        match () {
+            () if transaction.header.received() > limits.received => Some(LOOP),
+            () if transaction.header.passed(&self.config.hostname) > limits.received_here => Some(HERE),
+            () if self.account.is_none() && transaction.local.iter().any(to_same) => Some(DELIVERED),
+            () => None,
+        }
     }
 
     /// What repairs the message that is coming in, if it is submitted (RFC 6409 section 8).
@@ -103,9 +121,12 @@ impl Smtp {
         };
         Commit {
             trace: Some(trace),
+            reporter: Reporter::of(&self.config, &transaction.reverse_path),
             reverse_path: transaction.reverse_path,
+            terms: transaction.terms,
             local: transaction.local,
             remote: transaction.remote,
+            expanded: transaction.expanded,
             message: transaction.spool,
         }
     }
