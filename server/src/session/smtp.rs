@@ -19,6 +19,7 @@ use std::sync::Arc;
 use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
 
 use crate::config::{Config, Listener};
+use crate::downgrade::Downgrade;
 use crate::fixup::Fixup;
 use crate::job::{AccountId, Done, Job, Local, Spool};
 use crate::queue::{RecipientTerms, Remote, Terms};
@@ -60,6 +61,9 @@ struct Transaction {
     expanded: Vec<Remote>,
     header: HeaderScan,
     spool: Spool,
+    /// What makes lines of a binary message.
+    lines: Option<Box<Downgrade>>,
+    /// What repairs one that is submitted.
     fixup: Option<Box<Fixup>>,
     /// The store could not take its octets: what its end is answered with.
     failed: Option<Reply<'static>>,
@@ -118,6 +122,7 @@ impl Smtp {
             // Our own relay speaks it, for whole mailing lists.
             machine.limits.refusals = u16::MAX;
         }
+        (machine.offers.chunking, machine.offers.binary_mime) = (true, true);
         machine.limits.mistakes = (config.limits.mistakes_before_login, config.limits.mistakes);
         machine.limits.line = config.limits.smtp_line;
         machine.limits.excess = config.limits.excess;

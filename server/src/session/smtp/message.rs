@@ -4,6 +4,7 @@ use postkern::smtp::{Enhanced, Reply, Server, Ticket};
 
 use super::{BROKEN, Pending, Smtp, Transaction, is_submission, refusal};
 use crate::config::Listener;
+use crate::downgrade::{Downgrade, Rules, Target};
 use crate::fixup::{Fixup, Submitter};
 use crate::job::{Commit, Done, Job, Local, Reporter};
 use crate::service::Step;
@@ -15,6 +16,48 @@ impl Smtp {
             return Step::Go;
         }
         self.transaction.header.feed(octets);
+        match self.transaction.terms.binary {
+            true => self.binary(Some(octets)),
+            false => self.keep(octets),
+        }
+        let transaction = &mut self.transaction;
+        if !transaction.spool.is_ripe() {
+            return Step::Go;
+        }
+        self.pending = Pending::Spool;
+        Step::Job(Job::Spool(std::mem::take(&mut transaction.spool)))
+    }
+
+    /// Octets of a message that came by BODY=BINARYMIME, or its end: they become lines, so that
+    /// all that is kept can be read and relayed by all.
+    fn binary(&mut self, octets: Option<&[u8]>) {
+        const LINES: Rules = Rules { target: Target::Lines, break_signatures: false };
+        let downgrade = self.transaction.lines.take();
+        let mut downgrade = downgrade.unwrap_or_else(|| Box::new(Downgrade::by_labels(LINES)));
+        let mut lines = Vec::new();
+        let result = match octets {
+            Some(octets) => {
+                let result = downgrade.feed(octets, &mut lines);
+                self.transaction.lines = Some(downgrade);
+                result
+            }
+            None => {
+                self.transaction.terms.binary = false;
+                downgrade.finish(&mut lines)
+            }
+        };
+        match result {
+            Ok(()) => self.keep(&lines),
+            // RFC 2045 section 6.2: what is binary has to say so.
+            Err(cannot) => {
+                tracing::info!(peer = %self.peer, %cannot, "message refused");
+                self.transaction.failed = Some(Reply::new(554, Enhanced(5, 6, 0), cannot.text()));
+            }
+        }
+    }
+
+    /// Octets for the store.
+    fn keep(&mut self, octets: &[u8]) {
         let mut tail = std::mem::take(&mut self.transaction.spool.tail);
         match self.fixup() {
             Some(mut fixup) => {
@@ -23,13 +66,7 @@ impl Smtp {
             }
             None => tail.extend_from_slice(octets),
         }
-        let transaction = &mut self.transaction;
-        transaction.spool.tail = tail;
-        if !transaction.spool.is_ripe() {
-            return Step::Go;
-        }
-        self.pending = Pending::Spool;
-        Step::Job(Job::Spool(std::mem::take(&mut transaction.spool)))
+        self.transaction.spool.tail = tail;
     }
 
     pub(super) fn spooled(&mut self, done: Done) {
@@ -43,6 +80,9 @@ impl Smtp {
     /// The end of the message. Whatever comes of it, the transaction is over.
     pub(super) fn message(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         let with = self.with(machine);
+        if self.transaction.terms.binary && self.transaction.failed.is_none() {
+            self.binary(None);
+        }
         let fixup = self.fixup();
         let mut transaction = std::mem::take(&mut self.transaction);
         let looping =
