@@ -208,9 +208,9 @@ impl Session<Server> for Smtp {
                 self.tolerations(machine);
                 return self.mail(from, &params, ticket, machine, out);
             }
-            Event::Rcpt { to, ticket, .. } => {
+            Event::Rcpt { to, params, ticket } => {
                 self.tolerations(machine);
-                return self.rcpt(to, RecipientTerms::default(), ticket, machine, out);
+                return self.rcpt(to, RecipientTerms::of(&params), ticket, machine, out);
             }
             Event::Data { ticket, .. } => {
                 self.pending = Pending::Room(ticket);
