@@ -113,8 +113,9 @@ pub struct XclientAttributes(u8);
 impl XclientAttributes {
     /// The names of a line, in any case.
     pub(super) fn parse(names: &[u8]) -> Self {
-        let known =
-            |name: &[u8]| XclientAttribute::ALL.into_iter().find(|own| name.eq_ignore_ascii_case(own.name().as_bytes()));
+        let known = |name: &[u8]| {
+            XclientAttribute::ALL.into_iter().find(|own| name.eq_ignore_ascii_case(own.name().as_bytes()))
+        };
         let bits = names.split(u8::is_ascii_whitespace).filter_map(known).fold(0, |bits, one| bits | 1 << one as u8);
         Self(bits)
     }
