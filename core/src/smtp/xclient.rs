@@ -161,7 +161,26 @@ fn put_xtext(octet: u8, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::XclientName::{Addr, Helo, Login, Name};
     use super::*;
+
+    #[test]
+    fn only_what_is_offered_is_told_and_nothing_ends_the_line() {
+        let offered = XclientAttributes::parse(b"name ADDR LOGIN UNKNOWN");
+        for (attributes, is) in [
+            (&[(Name, Some("mx.example")), (Addr, None)][..], Some(" NAME=mx.example ADDR=[UNAVAILABLE]")),
+            (&[(Login, Some("a b\r\n+=\u{e4}"))], Some(" LOGIN=a+20b+0D+0A+2B+3D+C3+A4")),
+            (&[(Helo, Some("x"))], None),
+            (&[(Name, Some(""))], None),
+            (&[], None),
+        ] {
+            let mut out = Vec::new();
+            let written = write(attributes, offered, &mut out);
+            assert_eq!(written.map(|()| core::str::from_utf8(&out).unwrap()), is);
+            let read = is.and_then(|text| Xclient::parse(&text[1..]));
+            assert_eq!(read.map(|read| read.attributes().count()), is.map(|_| attributes.len()));
+        }
+    }
 
     #[test]
     fn attributes_are_all_known_or_none_is_taken() {

@@ -454,7 +454,7 @@ fn positive(duration: Duration) -> Read<Duration> {
     if duration.is_zero() { Err("must be a second at least".into()) } else { Ok(duration) }
 }
 
-fn size(value: &DeValue<'_>) -> Read<u64> {
+pub(super) fn size(value: &DeValue<'_>) -> Read<u64> {
     match value {
         DeValue::Integer(_) => number(value, 0..=u64::MAX),
         _ => values::size(value.as_str().unwrap_or_default()),
