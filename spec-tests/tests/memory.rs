@@ -217,11 +217,8 @@ fn relay(first: &Site, second: &Site, client_tls: &Arc<ClientConfig>, server_tls
     let Errand::Job(report) = courier.next_errand() else { panic!("an attempt is reported") };
     match &report {
         Job::Report(report) => {
-            assert!(
-                matches!(report.outcomes[..], [postkern_server::queue::Outcome::Delivered(_)]),
-                "{:?}",
-                report.outcomes
-            );
+            let delivered = matches!(report.outcomes[..], [postkern_server::queue::Outcome::Delivered(_)]);
+            assert!(delivered, "{:?}", report.outcomes);
         }
         other => panic!("{other:?}"),
     }

@@ -136,8 +136,7 @@ impl Smtp {
     /// What was said does not count any more; it is this client's session from now on.
     fn forget(&mut self, peer: IpAddr) {
         let fresh = Self::new(self.config.clone(), self.listener, self.connected);
-        let login = Login::new(self.config.clone(), peer);
-        *self = Self { peer, login, ..fresh };
+        *self = Self { peer, login: Login::new(self.config.clone(), peer), ..fresh };
     }
 
     /// XCLIENT: a filter in front of us says whom it speaks for. Its LOGIN does not count: who

@@ -13,6 +13,8 @@ mod hostile;
 mod idle;
 mod load;
 mod mailboxes;
+mod mechanisms;
+mod proxy;
 mod relay;
 mod relay_failures;
 mod smuggling;

@@ -3,13 +3,13 @@
 
 use postkern::smtp::{
     BodyType, ByMode, Command, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams, Ret,
-    RrvsAction, ValidSince, XclientName, Xtext, is_domain,
+    RrvsAction, ValidSince, XclientAttribute, Xtext, is_domain,
 };
 
 /// What a line says, XCLIENT with its attributes apart.
 pub(super) enum Line<'i> {
     Command(Command<'i>),
-    Xclient(Vec<(XclientName, Option<&'i str>)>),
+    Xclient(Vec<(XclientAttribute, Option<&'i str>)>),
     /// BDAT: octets follow.
     Chunk {
         octets: usize,
@@ -46,7 +46,7 @@ pub(super) fn line(line: &str) -> Option<Line<'_>> {
             let mut attributes = Vec::new();
             for word in rest.split_ascii_whitespace() {
                 let (name, value) = word.split_once('=')?;
-                let name = XclientName::ALL.into_iter().find(|own| own.as_str() == name)?;
+                let name = XclientAttribute::ALL.into_iter().find(|own| own.name() == name)?;
                 attributes.push((name, (value != "[UNAVAILABLE]").then_some(value)));
             }
             return Some(Line::Xclient(attributes));

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use postkern_server::account;
-use postkern_server::config::{Config, Listener};
+use postkern_server::config::{Config, HeaderFrom, Listener};
 use postkern_server::job::{Admin, Backend, Done, Job};
 use postkern_store::runtime::{Runtime, Setup};
 use postkern_store::sqlite::Sqlite;
@@ -97,7 +97,13 @@ impl Server {
             config: config.clone(),
             backend: backend.clone(),
             listeners,
-            tls: config.tls.as_ref().map(|files| tls::ServerTls::load(files).expect("the files just written")),
+            tls: config.tls.as_ref().map(|files| {
+                let tls = tls::ServerTls::load(files).expect("the files just written");
+                match &config.auth.client_ca {
+                    Some(authorities) => tls.asking_clients(authorities).expect("the test's authority"),
+                    None => tls,
+                }
+            }),
             clients: tls::clients(Some(&folder.join("certificate.pem"))).expect("the file just written"),
             dns,
             stop: stopped,
@@ -154,6 +160,8 @@ fn configuration(folder: &Path, authority: &Authority) -> Config {
     let mut config = Config::new("localhost", &["example.test"], data);
     config.tls = Some(authority.write(folder));
     config.limits.login_delay = Duration::from_millis(50);
+    // The samples come from whomever.
+    config.submission.header_from = HeaderFrom::Any;
     config.relay.schedule.retry = vec![Duration::from_secs(1)];
     config
 }
