@@ -4,7 +4,7 @@ use postkern::smtp::{Enhanced, Reply, Server, Ticket};
 
 use super::{BROKEN, Pending, Smtp, Transaction, is_submission, refusal};
 use crate::config::Listener;
-use crate::downgrade::{Downgrade, Rules, Target};
+use crate::downgrade::Cannot;
 use crate::fixup::{Fixup, Submitter};
 use crate::job::{Commit, Done, Job, Local, Reporter};
 use crate::service::Step;
@@ -16,57 +16,29 @@ impl Smtp {
             return Step::Go;
         }
         self.transaction.header.feed(octets);
-        match self.transaction.terms.binary {
-            true => self.binary(Some(octets)),
-            false => self.keep(octets),
+        let mut lines = Vec::new();
+        match &mut self.transaction.downgrade {
+            Some(downgrade) => match downgrade.feed(octets, &mut lines) {
+                Ok(()) => self.take(&lines),
+                Err(cannot) => self.transaction.failed = Some(unconverted(cannot)),
+            },
+            None => self.take(octets),
         }
-        let transaction = &mut self.transaction;
-        if !transaction.spool.is_ripe() {
+        if !self.transaction.spool.is_ripe() {
             return Step::Go;
         }
         self.pending = Pending::Spool;
-        Step::Job(Job::Spool(std::mem::take(&mut transaction.spool)))
+        Step::Job(Job::Spool(std::mem::take(&mut self.transaction.spool)))
     }
 
-    /// Octets of a message that came by BODY=BINARYMIME, or its end: they become lines, so that
-    /// all that is kept can be read and relayed by all.
-    fn binary(&mut self, octets: Option<&[u8]>) {
-        const LINES: Rules = Rules { target: Target::Lines, break_signatures: false };
-        let downgrade = self.transaction.lines.take();
-        let mut downgrade = downgrade.unwrap_or_else(|| Box::new(Downgrade::by_labels(LINES)));
-        let mut lines = Vec::new();
-        let result = match octets {
-            Some(octets) => {
-                let result = downgrade.feed(octets, &mut lines);
-                self.transaction.lines = Some(downgrade);
-                result
-            }
-            None => {
-                self.transaction.terms.binary = false;
-                downgrade.finish(&mut lines)
-            }
+    /// Takes lines into the spool, repaired if they are submitted.
+    fn take(&mut self, octets: &[u8]) {
+        let Some(mut fixup) = self.fixup() else {
+            return self.transaction.spool.tail.extend_from_slice(octets);
         };
-        match result {
-            Ok(()) => self.keep(&lines),
-            // RFC 2045 section 6.2: what is binary has to say so.
-            Err(cannot) => {
-                tracing::info!(peer = %self.peer, %cannot, "message refused");
-                self.transaction.failed = Some(Reply::new(554, Enhanced(5, 6, 0), cannot.text()));
-            }
-        }
-    }
-
-    /// Octets for the store.
-    fn keep(&mut self, octets: &[u8]) {
         let mut tail = std::mem::take(&mut self.transaction.spool.tail);
-        match self.fixup() {
-            Some(mut fixup) => {
-                self.submitted(|submitter| fixup.feed(octets, submitter, &mut tail));
-                self.transaction.fixup = Some(fixup);
-            }
-            None => tail.extend_from_slice(octets),
-        }
-        self.transaction.spool.tail = tail;
+        self.submitted(|submitter| fixup.feed(octets, submitter, &mut tail));
+        (self.transaction.fixup, self.transaction.spool.tail) = (Some(fixup), tail);
     }
 
     pub(super) fn spooled(&mut self, done: Done) {
@@ -79,10 +51,14 @@ impl Smtp {
 
     /// The end of the message. Whatever comes of it, the transaction is over.
     pub(super) fn message(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        let with = self.with(machine);
-        if self.transaction.terms.binary && self.transaction.failed.is_none() {
-            self.binary(None);
+        if let Some(downgrade) = self.transaction.downgrade.take() {
+            let mut lines = Vec::new();
+            match downgrade.finish(&mut lines) {
+                Ok(()) => self.take(&lines),
+                Err(cannot) => self.transaction.failed = self.transaction.failed.or(Some(unconverted(cannot))),
+            }
         }
+        let with = self.with(machine);
         let fixup = self.fixup();
         let mut transaction = std::mem::take(&mut self.transaction);
         let looping =
@@ -149,7 +125,10 @@ impl Smtp {
         }
     }
 
-    fn commit(&self, transaction: Transaction, with: &'static str, added: Added) -> Commit {
+    fn commit(&self, mut transaction: Transaction, with: &'static str, added: Added) -> Commit {
+        // It has lines by now.
+        transaction.terms.binary = false;
+        transaction.terms.tls_optional = transaction.header.fields().tls_optional;
         let trace = Trace {
             hello: self.hello.clone(),
             peer: Some(self.peer),
@@ -171,17 +150,28 @@ impl Smtp {
         }
     }
 
-    /// RFC 3848: how the message came.
+    /// How the message came: RFC 3848, and RFC 6531 section 3.7.3 for what may hold UTF-8.
     fn with(&self, machine: &Server) -> &'static str {
         let lmtp = self.listener == Listener::Lmtp;
-        match (machine.is_secure(), self.account.is_some()) {
-            (false, _) if lmtp => "LMTP",
-            (true, _) if lmtp => "LMTPS",
-            (true, true) => "ESMTPSA",
-            (true, false) => "ESMTPS",
-            (false, true) => "ESMTPA",
-            (false, false) if machine.is_extended() => "ESMTP",
-            (false, false) => "SMTP",
+        match (self.transaction.terms.smtp_utf8, machine.is_secure(), self.account.is_some()) {
+            (false, false, _) if lmtp => "LMTP",
+            (false, true, _) if lmtp => "LMTPS",
+            (true, false, _) if lmtp => "UTF8LMTP",
+            (true, true, _) if lmtp => "UTF8LMTPS",
+            (true, true, true) => "UTF8SMTPSA",
+            (true, true, false) => "UTF8SMTPS",
+            (true, false, true) => "UTF8SMTPA",
+            (true, false, false) => "UTF8SMTP",
+            (false, true, true) => "ESMTPSA",
+            (false, true, false) => "ESMTPS",
+            (false, false, true) => "ESMTPA",
+            (false, false, false) if machine.is_extended() => "ESMTP",
+            (false, false, false) => "SMTP",
         }
     }
+}
+
+/// We keep lines; what cannot become such is refused (RFC 3030 section 3).
+fn unconverted(cannot: Cannot) -> Reply<'static> {
+    Reply::new(554, cannot.status(), cannot.text())
 }
