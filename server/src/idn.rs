@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use idna::AsciiDenyList;
+use postkern::smtp;
 
 /// A domain as A-labels: itself if it is ASCII already; none if it has no such form.
 ///
@@ -12,7 +13,8 @@ pub fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
     if domain.is_ascii() {
         return Some(Cow::Borrowed(domain));
     }
-    idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::URL).ok()
+    // Characters that mean nothing are dropped, so that a label may have none left.
+    idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::URL).ok().filter(|ascii| smtp::is_domain(ascii))
 }
 
 /// An address with its domain as A-labels; none if that has no such form. The local part is
