@@ -76,6 +76,12 @@ impl Login {
         }
     }
 
+    /// From now on another is spoken for (XCLIENT). Whether TLS is in place is known still;
+    /// its bindings and its certificate are those of who speaks.
+    pub(crate) fn of_another(&self, peer: IpAddr) -> Self {
+        Self { facts: self.facts.as_ref().map(|_| Box::default()), ..Self::new(self.config.clone(), peer) }
+    }
+
     /// TLS is in place: what can be offered now.
     pub(crate) fn secured(&mut self, facts: TlsFacts) -> Mechanisms {
         self.facts = Some(Box::new(facts));
@@ -237,7 +243,8 @@ impl Login {
         Next::Wrong { wait: limits.login_delay, last: barred || self.failures >= limits.login_failures }
     }
 
-    fn offers(&self) -> Mechanisms {
+    /// What can be offered.
+    pub(crate) fn offers(&self) -> Mechanisms {
         self.config.auth.offers(self.facts.as_deref())
     }
 }

@@ -136,7 +136,7 @@ impl Smtp {
     /// What was said does not count any more; it is this client's session from now on.
     fn forget(&mut self, peer: IpAddr) {
         let fresh = Self::new(self.config.clone(), self.listener, self.connected);
-        *self = Self { peer, login: Login::new(self.config.clone(), peer), ..fresh };
+        *self = Self { peer, login: self.login.of_another(peer), ..fresh };
     }
 
     /// XCLIENT: a filter in front of us says whom it speaks for. Its LOGIN does not count: who
@@ -252,7 +252,13 @@ impl Session<Server> for Smtp {
             Event::Vrfy { argument, ticket, .. } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
             Event::Etrn { argument, ticket } => return self.etrn(argument, ticket, machine, out),
-            Event::Xclient { attributes, ticket } => (ticket, self.xclient(attributes)),
+            Event::Xclient { attributes, ticket } => {
+                let reply = self.xclient(attributes);
+                if is_submission(self.listener) {
+                    machine.set_mechanisms(self.login.offers());
+                }
+                (ticket, reply)
+            }
             Event::Help { ticket, .. } => (ticket, HELP),
             Event::Quit { ticket } => (ticket, Reply::BYE),
             Event::Refused { code } => {
