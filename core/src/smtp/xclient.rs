@@ -10,21 +10,21 @@ use crate::text::{cut, put};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Xclient<'i>(&'i str);
 
-/// What may be told of a client.
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+/// What an attribute is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum XclientAttribute {
-    /// Its host name.
+    /// The client's host name.
     Name,
-    /// Its address; of IPv6 with `IPV6:` in front.
+    /// Its address.
     Addr,
     /// Its port.
     Port,
-    /// `SMTP` or `ESMTP`.
+    /// SMTP or ESMTP.
     Proto,
-    /// The name it gave with EHLO.
+    /// What it said in EHLO or HELO.
     Helo,
-    /// The account it logged in to.
+    /// Whom it authenticated as.
     Login,
     /// The address that it connected to.
     DestAddr,
@@ -32,12 +32,23 @@ pub enum XclientAttribute {
     DestPort,
 }
 
+/// What is said of an attribute.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum XclientValue<'i> {
+    /// A value.
+    Is(Xtext<'i>),
+    /// `[UNAVAILABLE]`: there is none.
+    Unavailable,
+    /// `[TEMPUNAVAIL]`: it is not known at present.
+    Unknown,
+}
+
 impl XclientAttribute {
-    /// All of them.
+    /// All of them, in the order of the answer to EHLO.
     pub const ALL: [Self; 8] =
         [Self::Name, Self::Addr, Self::Port, Self::Proto, Self::Helo, Self::Login, Self::DestAddr, Self::DestPort];
 
-    /// As it stands on the line.
+    /// As on the line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Name => "NAME",
@@ -50,17 +61,6 @@ impl XclientAttribute {
             Self::DestPort => "DESTPORT",
         }
     }
-}
-
-/// What is said of an attribute.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum XclientValue<'i> {
-    /// A value.
-    Is(Xtext<'i>),
-    /// `[UNAVAILABLE]`: there is none.
-    Unavailable,
-    /// `[TEMPUNAVAIL]`: it is not known at present.
-    Unknown,
 }
 
 impl<'i> Xclient<'i> {
@@ -162,7 +162,26 @@ fn put_xtext(octet: u8, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::XclientAttribute::{Addr, Helo, Login, Name};
     use super::*;
+
+    #[test]
+    fn only_what_is_offered_is_told_and_nothing_ends_the_line() {
+        let offered = XclientAttributes::parse(b"name ADDR LOGIN UNKNOWN");
+        for (attributes, is) in [
+            (&[(Name, Some("mx.example")), (Addr, None)][..], Some(" NAME=mx.example ADDR=[UNAVAILABLE]")),
+            (&[(Login, Some("a b\r\n+=\u{e4}"))], Some(" LOGIN=a+20b+0D+0A+2B+3D+C3+A4")),
+            (&[(Helo, Some("x"))], None),
+            (&[(Name, Some(""))], None),
+            (&[], None),
+        ] {
+            let mut out = Vec::new();
+            let written = write(attributes, offered, &mut out);
+            assert_eq!(written.map(|()| core::str::from_utf8(&out).unwrap()), is);
+            let read = is.and_then(|text| Xclient::parse(&text[1..]));
+            assert_eq!(read.map(|read| read.attributes().count()), is.map(|_| attributes.len()));
+        }
+    }
 
     #[test]
     fn attributes_are_all_known_or_none_is_taken() {

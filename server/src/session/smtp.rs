@@ -66,6 +66,7 @@ struct Transaction {
     expanded: Vec<Remote>,
     header: HeaderScan,
     spool: Spool,
+    /// What repairs one that is submitted.
     fixup: Option<Box<Fixup>>,
     /// Makes lines of a message that has none (BINARYMIME).
     downgrade: Option<Box<Downgrade>>,

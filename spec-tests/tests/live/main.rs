@@ -6,6 +6,7 @@
 
 mod access;
 mod crash;
+mod dsn;
 mod envelope;
 mod harness;
 mod hostile;
