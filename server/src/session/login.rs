@@ -76,6 +76,11 @@ impl Login {
         }
     }
 
+    /// It is another client's connection from now on (XCLIENT); what it has cost still counts.
+    pub(crate) fn set_peer(&mut self, peer: IpAddr) {
+        (self.peer, self.exchange, self.known) = (peer, None, None);
+    }
+
     /// TLS is in place: what can be offered now.
     pub(crate) fn secured(&mut self, facts: TlsFacts) -> Mechanisms {
         self.facts = Some(Box::new(facts));

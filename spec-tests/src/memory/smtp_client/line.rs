@@ -25,11 +25,11 @@ pub(super) fn line(line: &str) -> Option<Line<'_>> {
         "HELO" if is_domain(rest) => Command::Helo(rest),
         "LHLO" if is_domain(rest) => Command::Lhlo(rest),
         "MAIL" => {
-            let (from, params) = rest.strip_prefix("FROM:<")?.split_once('>')?;
+            let (from, params) = path(rest.strip_prefix("FROM:<")?)?;
             Command::Mail { from, params: mail(params)? }
         }
         "RCPT" => {
-            let (to, params) = rest.strip_prefix("TO:<")?.split_once('>')?;
+            let (to, params) = path(rest.strip_prefix("TO:<")?)?;
             Command::Rcpt { to, params: rcpt(params)? }
         }
         "BDAT" => {
@@ -64,6 +64,11 @@ pub(super) fn line(line: &str) -> Option<Line<'_>> {
         "QUIT" => Command::Quit,
         _ => return None,
     }))
+}
+
+/// The path, which may hold `>` in quotes, and the parameters behind it.
+fn path(rest: &str) -> Option<(&str, &str)> {
+    rest.split_once("> ").or_else(|| Some((rest.strip_suffix('>')?, "")))
 }
 
 fn mail(text: &str) -> Option<MailParams<'_>> {
