@@ -76,10 +76,12 @@ impl Login {
         }
     }
 
-    /// From now on another is spoken for (XCLIENT). Whether TLS is in place is known still;
-    /// its bindings and its certificate are those of who speaks.
-    pub(crate) fn of_another(&self, peer: IpAddr) -> Self {
-        Self { facts: self.facts.as_ref().map(|_| Box::default()), ..Self::new(self.config.clone(), peer) }
+    /// Another is spoken for from now on (XCLIENT); what the connection has cost still counts.
+    /// Whether TLS is in place is known still; its bindings and its certificate are those of
+    /// who speaks.
+    pub(crate) fn set_peer(&mut self, peer: IpAddr) {
+        (self.peer, self.exchange, self.known) = (peer, None, None);
+        self.facts = self.facts.take().map(|_| Box::default());
     }
 
     /// TLS is in place: what can be offered now.
