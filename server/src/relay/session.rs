@@ -2,8 +2,12 @@
 
 use postkern::smtp::{Client, Delivery, Envelope, Notice, Options, Progress, TlsPolicy, Verdict};
 
-use crate::job::{Done, Job, QueueId, READ_MAX};
+use crate::job::{Done, Job, QueueId};
 use crate::service::{Session, Step};
+
+/// Octets of a message read at a time: they stand in memory up to four times at once, as read, as
+/// said, and encrypted on their way to the socket.
+const PIECE: u64 = 64 * 1024;
 
 /// Feeds a [`Delivery`] with notices, and with the message out of the queue.
 pub(super) struct RelaySession {
@@ -54,7 +58,7 @@ impl RelaySession {
     }
 
     fn read(&self) -> Step {
-        let range = self.at..self.size.min(self.at + READ_MAX);
+        let range = self.at..self.size.min(self.at + PIECE);
         Step::Job(Job::ReadQueued { id: self.id, range })
     }
 }
