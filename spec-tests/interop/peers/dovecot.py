@@ -4,6 +4,8 @@ from peers.peer import Peer
 
 
 class Dovecot(Peer):
+    route = 'protocol = "lmtp"\n'
+    route_needs = "LMTP routes"
     users = {"dovecot": 5001, "dovenull": 5002}
     folders = {"/var/lib/dovecot": ("root", 0o755)}
 
@@ -15,6 +17,8 @@ log_path = /var/log/dovecot.log
 mail_location = maildir:/var/mail/%n
 mail_uid = vmail
 mail_gid = vmail
+mail_plugins = quota
+quota_full_tempfail = no
 ssl = required
 ssl_cert = </etc/pki/host.pem
 ssl_key = </etc/pki/host.key
@@ -26,6 +30,10 @@ passdb {{
   driver = passwd-file
   args = username_format=%n /etc/dovecot/users
 }}
+plugin {{
+  quota = count:User quota
+  quota_vsizes = yes
+}}
 service lmtp {{
   inet_listener lmtp {{
     address = 127.0.0.1
@@ -34,6 +42,17 @@ service lmtp {{
 }}
 """)
         self.write("/etc/dovecot/users", "")
+
+    def box(self, mark, quota=None):
+        """A new address, which takes so many octets if that is told."""
+        box = super().box(mark)
+        rule = "" if quota is None else f"userdb_quota_rule=*:storage={quota}B"
+        with (self.root / "etc/dovecot/users").open("a") as users:
+            users.write(f"{box.partition('@')[0]}:{{plain}}x:::::: {rule}\n")
+        return box
+
+    def told(self):
+        return self.log()
 
     def command(self):
         return ["/usr/sbin/dovecot", "-F"]

@@ -35,6 +35,8 @@ class Peer:
     folders = {}
     # What our route to it has besides its domain and its place.
     route = ""
+    # What our server must be able to for it.
+    route_needs = None
     # Who reads the private key.
     key_owner = "root"
 
@@ -144,11 +146,11 @@ class Peer:
 
     def messages(self, box):
         """What has come to an address, in the order in which it came, with the line ends of
-        the wire: by the Delivered-To of final delivery."""
-        mark = f"\r\nDelivered-To: {box}\r\n".lower().encode()
-        files = sorted(self.root.glob("var/mail/**/new/*"), key=lambda file: file.stat().st_mtime_ns)
-        messages = [file.read_bytes().replace(b"\n", b"\r\n") for file in files]
-        return [message for message in messages if mark in b"\r\n" + message[:4000].lower()]
+        the wire: from the folder of its name, or by the Delivered-To of final delivery."""
+        name, mark = box.partition("@")[0], f"\r\nDelivered-To: {box}\r\n".encode()
+        files = sorted(self.root.glob("var/mail/*/new/*"), key=lambda file: file.stat().st_mtime_ns)
+        messages = [(file, file.read_bytes().replace(b"\n", b"\r\n")) for file in files]
+        return [message for file, message in messages if file.parts[-3] == name or mark in b"\r\n" + message[:4000]]
 
     def received(self, box, count=1, seconds=30):
         """As `messages`, once there are so many."""

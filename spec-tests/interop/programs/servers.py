@@ -172,6 +172,44 @@ def takes_an_address_and_a_header_of_more_than_ascii(target, peer):
     expect(b"with utf8smtps" in trace(got)[0], trace(got))
 
 
+@both("dovecot", needs=["LMTP routes"])
+def takes_what_we_deliver_by_lmtp_octet_for_octet(target, peer):
+    alice = target.account()
+    boxes = {name: peer.box("sample") for name in samples()}
+    with submission(target, alice) as smtp:
+        for name, message in samples().items():
+            smtp.sendmail(alice, [boxes[name]], of(alice, message), ["BODY=8BITMIME"])
+    for name, message in samples().items():
+        [got] = peer.received(boxes[name])
+        same(body(got), body(in_lines(message)), name)
+        expect(b"with lmtps" in trace(got)[0], name, trace(got))
+
+
+@both("dovecot", needs=["LMTP routes"])
+def answers_for_each_recipient_and_we_tell_them_apart(target, peer):
+    alice = target.account()
+    good = [peer.box(f"good{number}") for number in range(3)]
+    full = [peer.box(f"full{number}", quota=100) for number in range(2)]
+    unknown = f"nobody@{peer.domain}"
+    with submission(target, alice) as smtp:
+        # Refused at RCPT, after DATA, not at all, in an order that is none.
+        smtp.sendmail(alice, [good[0], unknown, full[0], good[1], full[1], good[2]], of(alice, text("some", "x" * 200)))
+    for box in good:
+        expect(len(peer.received(box)) == 1, box)
+    bounces = []
+
+    def told():
+        bounces[:] = [bounce for bounce in all_of(target, alice) if b"multipart/report" in bounce]
+        return sorted(recipient for bounce in bounces for recipient in failed(bounce))
+
+    until(lambda: len(told()) >= 3, WAY, lambda: f"{told()} are told of:\n{peer.told()[-3000:]}")
+    expect(told() == sorted([unknown, *full]), told())
+    for recipient, status in [(unknown, b"5.1.1"), (full[0], b"5.2.2"), (full[1], b"5.2.2")]:
+        group = next(group for bounce in bounces for group in bounce.split(b"\r\n\r\n") if b"\nFinal-Recipient: " in b"\n" + group and recipient.encode() in group)
+        expect(re.search(rb"(?m)^Status: " + status + rb"\r?$", group), recipient, group)
+    expect(all(len(peer.messages(box)) == 0 for box in full), "a full box has it")
+
+
 # What they relay.
 
 
