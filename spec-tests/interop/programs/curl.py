@@ -2,7 +2,7 @@
 
 import tempfile
 
-from checks import check, expect, program, same
+from checks import check, expect, needs, program, same
 from deliver import deliver
 from messages import in_lines, samples, text, without_trace
 
@@ -53,6 +53,18 @@ def is_told_that_a_password_is_wrong(target):
     curl(target, where, "--ssl-reqd", "--mail-from", alice, "--mail-rcpt", alice, "--upload-file", "-", account=alice, password="wrong", code=67, stdin=text("x"))
     for scheme in ["pop3s", "imaps"]:
         curl(target, url(target, scheme), account=alice, password="wrong", code=67)
+
+
+@check
+@needs("SMTPUTF8")
+def sends_to_an_address_of_more_than_ascii(target):
+    peer = target.peers["postfix"]
+    alice, box = target.account(), peer.box("grün")
+    send(target, url(target, "smtp", "client.test", "submission"), alice, [box], text("Grüße"))
+    expect(len(peer.received(box)) == 1)
+
+
+sends_to_an_address_of_more_than_ascii.postkern_only = True
 
 
 @check

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from checks import check, expect, program, same
+from checks import check, expect, needs, program, same
 from messages import in_lines, samples, text, without_trace
 from programs.poplib_ import all_of
 
@@ -60,6 +60,25 @@ def is_told_that_a_password_is_wrong(target):
 def is_told_of_a_recipient_that_is_not_there(target):
     alice = target.account()
     msmtp(target, alice, "submission", f"nobody-at-all@{target.domain}", stdin=text("x"), code=65)
+
+
+@check
+@needs("SCRAM")
+def authenticates_without_telling_the_password(target):
+    alice = target.account()
+    for mechanism in ["scram-sha-256", "scram-sha-256-plus"]:
+        msmtp(target, alice, "submission", alice, auth=mechanism, stdin=text(mechanism))
+    msmtp(target, alice, "submission", alice, auth="scram-sha-256", password="wrong", stdin=text("x"), code=77)
+    expect(len(all_of(target, alice)) == 2)
+
+
+@check
+@needs("DSN")
+def asks_for_a_report_of_success(target):
+    alice, bob = target.account(), target.account()
+    msmtp(target, alice, "submission", "--dsn-notify=success", "--dsn-return=hdrs", bob, stdin=text("wish"))
+    [report] = all_of(target, alice)
+    expect(b"Action: delivered\r\n" in report and bob.encode() in report, report)
 
 
 @check

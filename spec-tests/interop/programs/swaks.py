@@ -54,6 +54,14 @@ def pipelines(target):
 
 
 @check
+def pipelines_a_submission(target):
+    alice, bob, carol = target.account(), target.account(), target.account()
+    swaks(target, "submission", "--pipeline", "--tls", "--from", alice, "--to", f"{bob},{carol}", *login(alice, target.password, "PLAIN"))
+    for account in [bob, carol]:
+        expect(len(all_of(target, account)) == 1, account)
+
+
+@check
 def delivers_by_lmtp(target):
     bob = target.account()
     swaks(target, "lmtp", "--protocol", "LMTP", "--from", "x@remote.test", "--to", bob, "--body", "by lmtp")
