@@ -18,14 +18,15 @@ def nodemailer(target, account, listener, message, method="PLAIN", password=None
     if not module.is_dir():
         raise Failed("nodemailer is not installed: run spec-tests/interop/install")
     transport = {
-        "host": "localhost",
+        # By address: it takes the first that a name has, which may be of IPv6.
+        "host": "127.0.0.1",
         "port": target.port(listener),
         "secure": listener == "submissions",
         "requireTLS": True,
         "name": "client.test",
         "auth": {"user": account, "pass": password or target.password},
         "authMethod": method,
-        "tls": {"ca": target.certificate.read_text()},
+        "tls": {"ca": target.certificate.read_text(), "servername": "localhost"},
         **options,
     }
     given = json.dumps({"transport": transport, "message": message}).encode()
