@@ -99,7 +99,9 @@ class Postkern(Target):
                 raise SystemExit(f"{self.name} exits {self.process.returncode}:\n{self.log.read_text()[-5000:]}")
             time.sleep(0.05)
         else:
-            raise SystemExit(f"{self.name} is not ready after 30 s")
+            self.process.kill()
+            self.process.wait()
+            raise SystemExit(f"{self.name} is not ready after 30 s:\n{self.log.read_text()[-5000:]}")
         self.ports = {name: int(address.rpartition(":")[2]) for name, address in json.loads(ready.read_text()).items()}
 
     def stop(self):

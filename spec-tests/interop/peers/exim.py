@@ -2,6 +2,9 @@
 
 from peers.peer import Peer
 
+# While this file is there, `box-later` is refused for now.
+CLOSED = "/var/spool/exim4/closed"
+
 
 class Exim(Peer):
     users = {"Debian-exim": 5001}
@@ -30,6 +33,9 @@ delay_warning =
 begin acl
 check_rcpt:
   require verify = recipient
+  defer local_parts = ^box-later
+        condition = ${{if exists{{{CLOSED}}}}}
+        message = come again
   accept
 
 begin routers
@@ -64,6 +70,18 @@ smtp:
 begin retry
 * * F,1h,5s
 """)
+
+    @property
+    def closed(self):
+        """Whether `box-later` is refused for now."""
+        return (self.root / CLOSED[1:]).exists()
+
+    @closed.setter
+    def closed(self, closed):
+        if closed:
+            self.write(CLOSED, "")
+        else:
+            (self.root / CLOSED[1:]).unlink()
 
     def command(self):
         return ["/usr/sbin/exim4", "-bdf", "-q5s"]

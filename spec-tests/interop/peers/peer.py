@@ -133,9 +133,13 @@ class Peer:
         """All that it told, for people."""
         return self.output.read_text("utf-8", "replace") + self.log()
 
+    def logged(self, *marks):
+        """The lines of the log that have all of these."""
+        return [line for line in self.log().splitlines() if all(mark in line for mark in marks)]
+
     def line(self, *marks):
-        """The line of the log that has all of these."""
-        found = [line for line in self.log().splitlines() if all(mark in line for mark in marks)]
+        """The first of them."""
+        found = self.logged(*marks)
         if not found:
             raise Failed(f"no line with {' and '.join(marks)} in the log of {self.name}:\n{self.log()[-5000:]}")
         return found[0]

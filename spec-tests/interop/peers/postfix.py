@@ -23,6 +23,7 @@ error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
+tlsproxy unix - - n - 0 tlsproxy
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
@@ -67,6 +68,8 @@ class Postfix(Peer):
             "smtp_host_lookup": "native",
             "transport_maps": f"inline:{{ example.test=smtp:[localhost]:{self.smtp} }}",
             "default_transport": "error:no such domain here",
+            "smtp_connection_cache_destinations": "example.test",
+            "smtp_tls_connection_reuse": "yes",
             "minimal_backoff_time": "5s",
             "queue_run_delay": "5s",
             # TLS, or no mail.

@@ -9,7 +9,7 @@ import re
 import smtplib
 
 from checks import ALL, expect, same, until
-from messages import in_lines, samples, text, without_trace
+from messages import HEADER, in_lines, samples, text, without_trace
 from programs.poplib_ import all_of
 from programs.smtplib_ import submission
 
@@ -33,6 +33,21 @@ def both(*names, needs=()):
         return function
 
     return register
+
+
+def mails():
+    """Name and octets of each message that goes from server to server."""
+    # As long as a line may be (RFC 5322 section 2.1.1), beginning with a dot, which makes it
+    # longer on the way; 8-bit in one of them.
+    longest = [b"." + b"x" * 997, "ü".encode() * 499, b"." * 998]
+    head = HEADER + b"Subject: long lines\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    # Lines that begin with a dot wherever a block of some size ends.
+    dots = b"".join(b"." * (at % 5) + b"y" * (at % 61) + b"\r\n" for at in range(5000))
+    return {
+        **samples(),
+        "the longest lines": head + b"\r\n".join(longest) + b"\r\n",
+        "dots everywhere": HEADER + b"Subject: more dots\r\n\r\n" + dots,
+    }
 
 
 def arrived(target, account, count=1):
@@ -86,11 +101,11 @@ def trace(message):
 @both(*SERVERS)
 def takes_what_we_relay_octet_for_octet(target, peer):
     alice = target.account()
-    boxes = {name: peer.box("sample") for name in samples()}
+    boxes = {name: peer.box("sample") for name in mails()}
     with submission(target, alice) as smtp:
-        for name, message in samples().items():
+        for name, message in mails().items():
             smtp.sendmail(alice, [boxes[name]], of(alice, message), ["BODY=8BITMIME"])
-    for name, message in samples().items():
+    for name, message in mails().items():
         got = peer.received(boxes[name])
         expect(len(got) == 1, name, len(got))
         same(body(got[0]), body(in_lines(message)), name)
@@ -115,6 +130,27 @@ def refuses_some_of_many_recipients_and_each_of_those_bounces(target, peer):
 
 
 @both("exim")
+def refuses_for_now_and_is_tried_again_for_whom_it_refused(target, peer):
+    alice, at_once, later = target.account(), peer.box("at-once"), peer.box("later")
+    peer.closed = True
+    with submission(target, alice) as smtp:
+        smtp.sendmail(alice, [at_once, later], of(alice, text("later")))
+    peer.received(at_once)
+
+    def waiting():
+        return [line for line in target.command("queue", "list", "--config", target.config).splitlines() if later in line]
+
+    until(lambda: peer.logged("temporarily rejected RCPT", later), WAY, lambda: peer.told()[-3000:])
+    [line] = waiting()
+    peer.closed = False
+    target.command("queue", "retry", "--config", target.config, line.split()[0])
+    peer.received(later)
+    until(lambda: not waiting(), WAY, lambda: f"it stays queued: {waiting()}")
+    expect(len(peer.messages(at_once)) == 1 == len(peer.messages(later)), "copies")
+    expect(all_of(target, alice) == [], "a bounce")
+
+
+@both("exim")
 def is_told_our_commands_in_one_go(target, peer):
     alice, box = target.account(), peer.box("pipelined")
     with submission(target, alice) as smtp:
@@ -128,11 +164,11 @@ def is_told_our_commands_in_one_go(target, peer):
 @both("postfix", "exim", needs=["CHUNKING"])
 def is_sent_chunks(target, peer):
     alice = target.account()
-    boxes = {name: peer.box("chunked") for name in samples()}
+    boxes = {name: peer.box("chunked") for name in mails()}
     with submission(target, alice) as smtp:
-        for name, message in samples().items():
+        for name, message in mails().items():
             smtp.sendmail(alice, [boxes[name]], of(alice, message), ["BODY=8BITMIME"])
-    for name, message in samples().items():
+    for name, message in mails().items():
         same(body(peer.received(boxes[name])[0]), body(in_lines(message)), name)
         if peer.name == "exim":
             line = peer.line(" <= ", boxes[name])
@@ -175,11 +211,11 @@ def takes_an_address_and_a_header_of_more_than_ascii(target, peer):
 @both("dovecot", needs=["LMTP routes"])
 def takes_what_we_deliver_by_lmtp_octet_for_octet(target, peer):
     alice = target.account()
-    boxes = {name: peer.box("sample") for name in samples()}
+    boxes = {name: peer.box("sample") for name in mails()}
     with submission(target, alice) as smtp:
-        for name, message in samples().items():
+        for name, message in mails().items():
             smtp.sendmail(alice, [boxes[name]], of(alice, message), ["BODY=8BITMIME"])
-    for name, message in samples().items():
+    for name, message in mails().items():
         [got] = peer.received(boxes[name])
         same(body(got), body(in_lines(message)), name)
         expect(b"with lmtps" in trace(got)[0], name, trace(got))
@@ -215,11 +251,11 @@ def answers_for_each_recipient_and_we_tell_them_apart(target, peer):
 
 @both(*SERVERS)
 def gives_us_its_mail_octet_for_octet(target, peer):
-    accounts = {name: target.account() for name in samples()}
+    accounts = {name: target.account() for name in mails()}
     sender = peer.box("sender")
-    for name, message in samples().items():
+    for name, message in mails().items():
         inject(peer, sender, [accounts[name]], message)
-    for name, message in samples().items():
+    for name, message in mails().items():
         [got] = arrived(target, accounts[name])
         same(body(got), body(in_lines(message)), name)
         expect(b"from mx." in trace(got)[0] and b"with esmtps" in trace(got)[0], name, trace(got))
@@ -259,12 +295,24 @@ def tells_us_its_commands_in_one_go(target, peer):
         expect(f"Verified TLS connection established to localhost[127.0.0.1]:{peer.smtp}: TLSv1.3" in peer.log(), "TLS")
 
 
+@both("postfix")
+def gives_us_one_message_after_another_on_one_connection(target, peer):
+    accounts = [target.account() for _ in range(10)]
+    for account in accounts:
+        inject(peer, peer.box("sender"), [account], text("one of many"))
+    for account in accounts:
+        expect(len(arrived(target, account)) == 1, account)
+    # Each is in the dialogue of its connection.
+    together = max(sum(line.startswith("> MAIL FROM:") for line in peer.dialogue(account)) for account in accounts)
+    expect(together > 1, "each has a connection of its own")
+
+
 @both("exim", needs=["CHUNKING"])
 def gives_us_its_mail_in_chunks(target, peer):
-    accounts = {name: target.account() for name in samples()}
-    for name, message in samples().items():
+    accounts = {name: target.account() for name in mails()}
+    for name, message in mails().items():
         inject(peer, peer.box("sender"), [accounts[name]], message)
-    for name, message in samples().items():
+    for name, message in mails().items():
         [got] = arrived(target, accounts[name])
         same(body(got), body(in_lines(message)), name)
         line = peer.line(" => ", accounts[name])
