@@ -59,17 +59,25 @@ class Foreign(Target):
 class Postkern(Target):
     """One of our binaries, set up by its own command line on free ports."""
 
-    def __init__(self, binary, pki, peers):
-        """`peers` are the servers of other makes, to which its routes lead."""
+    def __init__(self, binary, pki, peers, settings=None):
+        """`peers` are the servers of other makes, to which its routes lead; `settings` are
+        lines for sections of the configuration."""
         self.binary, self.pki, self.peers = binary, pki, peers
+        self.settings = settings
         self.name = binary.name
+
+    def another(self, settings):
+        """A server of the same binary with other settings, which no peer knows."""
+        return Postkern(self.binary, self.pki, self.peers, settings)
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="postkern-interop-")
         folder = Path(self._folder.name) / "server"
         self.config = folder / "postkern.toml"
         self.command("init", folder, "--domain", self.domain, "--hostname", HOST)
-        text = on_free_ports(self.config.read_text(), smtp=self.peers.smtp)
+        text = on_free_ports(self.config.read_text(), smtp=self.peers.smtp if self.settings is None else 0)
+        for section, lines in (self.settings or {}).items():
+            text = re.sub(rf"(?m)^\[{section}\]$", f"[{section}]\n{lines}", text)
         self.config.write_text(with_routes(with_certificate(text, self.pki), self.pki, self.peers))
         self.command("config", "check", "--config", self.config)
         self.certificate = self.pki / "ca.pem"

@@ -1,6 +1,6 @@
 """swaks."""
 
-from checks import check, expect, program
+from checks import check, expect, needs, program
 from messages import text, without_trace
 from programs.poplib_ import all_of
 
@@ -59,6 +59,34 @@ def pipelines_a_submission(target):
     swaks(target, "submission", "--pipeline", "--tls", "--from", alice, "--to", f"{bob},{carol}", *login(alice, target.password, "PLAIN"))
     for account in [bob, carol]:
         expect(len(all_of(target, account)) == 1, account)
+
+
+@check
+@needs("XCLIENT")
+def speaks_for_another_client(target):
+    with target.another({"inbound": 'xclient_from = ["127.0.0.1"]'}) as other:
+        bob = other.account()
+        said = ["--xclient-addr", "192.0.2.7", "--xclient-helo", "far.test", "--xclient-name", "far.test"]
+        swaks(other, "smtp", "--tls", "--from", "x@remote.test", "--to", bob, *said)
+        [got] = all_of(other, bob)
+        expect(b"from far.test ([192.0.2.7])" in got, got)
+    # It is offered to none who was not named: swaks sends what it must not, and is refused.
+    swaks(target, "smtp", "--from", "x@remote.test", "--to", target.account(), "--xclient-no-verify", *said, code=33)
+
+
+@check
+@needs("PROXY")
+def comes_through_a_proxy(target):
+    with target.another({"proxy": 'networks = ["127.0.0.1"]\nlisteners = ["smtp"]'}) as other:
+        bob = other.account()
+        ends = ["--proxy-source", "192.0.2.7", "--proxy-source-port", "1025", "--proxy-dest", "192.0.2.1", "--proxy-dest-port", "25"]
+        swaks(other, "smtp", "--tls", "--from", "x@remote.test", "--to", bob, "--proxy-family", "TCP4", *ends)
+        version2 = ["--proxy-version", "2", "--proxy-family", "AF_INET", "--proxy-command", "PROXY", "--proxy-protocol", "STREAM"]
+        swaks(other, "smtp", "--tls", "--from", "x@remote.test", "--to", bob, *version2, *ends)
+        messages = all_of(other, bob)
+        expect(len(messages) == 2 and all(b"([192.0.2.7])" in got for got in messages), messages)
+    # Who is not trusted to be a proxy speaks no SMTP with such a line.
+    swaks(target, "smtp", "--from", "x@remote.test", "--to", target.account(), "--proxy-family", "TCP4", *ends, "--quit-after", "RCPT", code=-1)
 
 
 @check
