@@ -5,7 +5,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 from checks import Failed, check, expect, needs, program, same
-from messages import in_lines, samples, without_trace
+from messages import in_lines, of, samples, without_trace
 from peers.peer import TREES
 from programs.poplib_ import all_of
 
@@ -48,13 +48,13 @@ def submits_over_starttls_and_tls_and_all_arrives(target):
     alice, bob, carol = target.account(), target.account(), target.account()
     for number, message in enumerate(samples(large=False).values()):
         listener, method = [("submission", "PLAIN"), ("submissions", "LOGIN")][number % 2]
-        given = {"envelope": {"from": alice, "to": [bob, carol]}, "raw": message.decode()}
+        given = {"envelope": {"from": alice, "to": [bob, carol]}, "raw": of(alice, message).decode()}
         told = nodemailer(target, alice, listener, given, method)
         taken(told, bob, carol)
         expect(said(told, f"AUTH {method}") and (listener == "submissions" or said(told, "STARTTLS")), told)
     for account in [bob, carol]:
         for (name, message), got in zip(samples(large=False).items(), all_of(target, account), strict=True):
-            same(without_trace(got), in_lines(message), name)
+            same(without_trace(got), in_lines(of(alice, message)), name)
 
 
 @check

@@ -9,7 +9,7 @@ import re
 import smtplib
 
 from checks import ALL, expect, same, until
-from messages import HEADER, in_lines, samples, text, without_trace
+from messages import HEADER, in_lines, of, samples, text, without_trace
 from programs.poplib_ import all_of
 from programs.smtplib_ import submission
 
@@ -67,11 +67,6 @@ def inject(peer, sender, recipients, message, mail=("BODY=8BITMIME",), rcpt=()):
     with smtplib.SMTP("localhost", peer.port, timeout=60) as smtp:
         refused = smtp.sendmail(sender, recipients, message, list(mail), list(rcpt))
         expect(not refused, refused)
-
-
-def of(account, message):
-    """A sample as the account's own: its header names the sender."""
-    return message.replace(b"alice@example.test", account.encode())
 
 
 def body(message):

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 from checks import check, expect, needs, same
 from deliver import deliver
-from messages import in_lines, samples, text, without_trace
+from messages import in_lines, of, samples, text, without_trace
 from programs.poplib_ import all_of
 
 
@@ -29,9 +29,9 @@ def submits_over_starttls_and_tls_and_all_arrives(target):
     alice, bob = target.account(), target.account()
     for number, (name, message) in enumerate(samples().items()):
         with (submission if number % 2 else submissions)(target, alice) as smtp:
-            smtp.sendmail(alice, [bob], message, ["BODY=8BITMIME"])
+            smtp.sendmail(alice, [bob], of(alice, message), ["BODY=8BITMIME"])
     for (name, message), got in zip(samples().items(), all_of(target, bob), strict=True):
-        same(without_trace(got), in_lines(message), name)
+        same(without_trace(got), in_lines(of(alice, message)), name)
 
 
 @check
@@ -57,7 +57,7 @@ def is_told_that_a_password_is_wrong_and_goes_on(target):
         except smtplib.SMTPAuthenticationError as error:
             expect(error.smtp_code == 535, error)
         smtp.login(alice, target.password)
-        smtp.sendmail(alice, [alice], text("after a wrong password"))
+        smtp.sendmail(alice, [alice], of(alice, text("after a wrong password")))
 
 
 @check
@@ -120,7 +120,7 @@ def asks_for_a_report_of_success(target):
         smtp.mail(alice, ["RET=FULL", "ENVID=wish+2B4"])
         expect(smtp.rcpt(bob, ["NOTIFY=SUCCESS", "ORCPT=rfc822;robert+2B@elsewhere.test"])[0] == 250)
         expect(smtp.rcpt(carol, ["NOTIFY=NEVER"])[0] == 250)
-        expect(smtp.data(text("wish"))[0] == 250)
+        expect(smtp.data(of(alice, text("wish")))[0] == 250)
     [report] = all_of(target, alice)
     for part in ["Original-Envelope-Id: wish+4", "Original-Recipient: rfc822;robert+@elsewhere.test", "Action: delivered"]:
         expect(part.lower().encode() in report.lower().replace(b"rfc822; ", b"rfc822;"), part, report)
@@ -131,7 +131,7 @@ def asks_for_a_report_of_success(target):
 @needs("SMTPUTF8")
 def sends_a_header_of_more_than_ascii(target):
     alice, bob = target.account(), target.account()
-    message = text("Grüße", "αβγ").replace(b"alice@example.test", alice.encode()).replace(b"Alice", "Ålice".encode())
+    message = of(alice, text("Grüße", "αβγ")).replace(b"Alice", "Ålice".encode())
     with submission(target, alice) as smtp:
         smtp.ehlo()
         expect(smtp.has_extn("smtputf8") and smtp.has_extn("8bitmime"), smtp.esmtp_features)
