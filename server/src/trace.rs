@@ -153,9 +153,10 @@ pub(crate) fn name(said: &str) -> String {
     }
 }
 
-/// A mailbox as it is if it is one, else with what could break a header replaced.
+/// A mailbox as it is if it is one, else with what could break a header replaced. One of more
+/// than ASCII came with SMTPUTF8 and stays what it is (RFC 6532 section 3.2).
 pub(crate) fn mailbox(address: &str) -> String {
-    if smtp::is_mailbox(address) {
+    if smtp::is_mailbox_utf8(address) {
         return address.into();
     }
     let harmless = |character: char| character.is_ascii_graphic() && !"<>()\"\\,;:".contains(character);
@@ -264,6 +265,7 @@ mod tests {
             ("a@b", "c@d", "Return-Path: <a@b>\r\nDelivered-To: c@d\r\n"),
             ("", "c@d", "Return-Path: <>\r\nDelivered-To: c@d\r\n"),
             ("\"a>b\"@c", "\"x y\"@d", "Return-Path: <\"a>b\"@c>\r\nDelivered-To: \"x y\"@d\r\n"),
+            ("jörg@bücher.example", "c@d", "Return-Path: <jörg@bücher.example>\r\nDelivered-To: c@d\r\n"),
             ("a\r\nb", "c\0>d", "Return-Path: <a??b>\r\nDelivered-To: c??d\r\n"),
         ] {
             assert_eq!(String::from_utf8(delivered(from, to)).unwrap(), is);

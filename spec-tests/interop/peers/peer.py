@@ -71,11 +71,11 @@ class Peer:
                 start_new_session=True,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **self.environment()},
             )
-        until(self.greets, 30, lambda: f"{self.name} does not start:\n{self.told()[-5000:]}")
+        until(self.greets, 30, lambda: f"{self.name} does not start:\n{self.told()[-2000:]}")
 
     def greets(self):
         if self.process.poll() is not None:
-            raise Failed(f"{self.name} exits {self.process.returncode}:\n{self.told()[-5000:]}")
+            raise Failed(f"{self.name} exits {self.process.returncode}:\n{self.told()[-2000:]}")
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=10) as conversation:
                 return conversation.recv(3) == b"220"
@@ -141,7 +141,7 @@ class Peer:
         """The first of them."""
         found = self.logged(*marks)
         if not found:
-            raise Failed(f"no line with {' and '.join(marks)} in the log of {self.name}:\n{self.log()[-5000:]}")
+            raise Failed(f"no line with {' and '.join(marks)} in the log of {self.name}:\n{self.log()[-2000:]}")
         return found[0]
 
     def box(self, mark):
@@ -158,7 +158,7 @@ class Peer:
 
     def received(self, box, count=1, seconds=30):
         """As `messages`, once there are so many."""
-        until(lambda: len(self.messages(box)) >= count, seconds, lambda: f"{box}: {len(self.messages(box))} of {count} messages came:\n{self.told()[-5000:]}")
+        until(lambda: len(self.messages(box)) >= count, seconds, lambda: f"{box}: {len(self.messages(box))} of {count} messages came:\n{self.told()[-2000:]}")
         return self.messages(box)
 
     def stop(self):
