@@ -184,7 +184,8 @@ def tells_of_success_when_we_pass_the_wish_on(target, peer):
     [report] = arrived(target, alice)
     expect(b"from mx." in trace(report)[0], "it is the peer's report", report)
     expect(re.search(rb"(?im)^Action: delivered\r$", report), report)
-    expect(re.search(rb"(?im)^Original-Envelope-Id: wish\+1\r$", report), report)
+    # Exim passes the xtext of ENVID on as it came.
+    expect(re.search(rb"(?im)^Original-Envelope-Id: wish\+(2B)?1\r$", report), report)
     expect(re.search(rb"(?im)^Original-Recipient: rfc822; ?" + re.escape(box.encode()) + rb"\r$", report), report)
     expect(b"body" not in report.partition(b"\r\n\r\n")[2].rpartition(b"Subject: wish")[2], "RET=HDRS", report)
 
@@ -200,7 +201,8 @@ def takes_an_address_and_a_header_of_more_than_ascii(target, peer):
     [got] = peer.received(box)
     same(body(got), body(message))
     expect("Subject: Grüße\r\n".encode() in got, got)
-    expect(b"with utf8smtps" in trace(got)[0], trace(got))
+    # Exim has a word of its own.
+    expect(re.search(b"with utf8e?smtps", trace(got)[0]), trace(got))
 
 
 @both("dovecot", needs=["LMTP routes"])
