@@ -184,6 +184,9 @@ def tells_of_success_when_we_pass_the_wish_on(target, peer):
     [report] = arrived(target, alice)
     expect(b"from mx." in trace(report)[0], "it is the peer's report", report)
     expect(re.search(rb"(?im)^Action: delivered\r$", report), report)
+    if peer.name == "opensmtpd":
+        # Its reports have neither.
+        return
     # Exim passes the xtext of ENVID on as it came.
     expect(re.search(rb"(?im)^Original-Envelope-Id: wish\+(2B)?1\r$", report), report)
     expect(re.search(rb"(?im)^Original-Recipient: rfc822; ?" + re.escape(box.encode()) + rb"\r$", report), report)
