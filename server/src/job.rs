@@ -11,11 +11,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use postkern::sasl::{Hash, Keys};
+
 pub use self::done::{
     Appended, Changes, Committed, Copied, Done, Failure, Fetched, Guard, MailboxInfo, MailboxStatus, Maildrop,
-    Selected, Stored,
+    ScramKeys, Selected, Stored,
 };
-use crate::config::Config;
+use crate::config::{Config, Oauth};
 use crate::greylist::Question;
 use crate::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
 use crate::queue::{Attempt, Outcome, RecipientTerms, Remote, Schedule, Terms};
@@ -73,6 +75,24 @@ pub enum Job {
         login: String,
         /// The password, as the client gave it.
         password: Secret,
+        /// If it is right and nothing is kept of it for SCRAM by these hashes yet, that is made
+        /// up for: so it is with accounts that are older than SCRAM here.
+        scram: Vec<Hash>,
+    },
+    /// What is kept of an account's password for SCRAM, and a nonce. [`Done::ScramKeys`], for a
+    /// login without any with such as cannot be told from others.
+    ScramKeys {
+        /// The account's address, as the client gave it.
+        login: String,
+        /// By which hash.
+        hash: Hash,
+    },
+    /// Whose a token is. [`Done::Identified`].
+    CheckToken {
+        /// The token, as the client gave it.
+        token: Secret,
+        /// Who must have issued it, for whom.
+        oauth: Arc<Oauth>,
     },
     /// Which of these local addresses are accounts. [`Done::Found`], in the same order.
     Lookup {
@@ -405,6 +425,8 @@ pub struct Reporter {
     pub local: Vec<String>,
     /// And elsewhere: the report is queued for them.
     pub remote: Vec<String>,
+    /// Who gets it if all these names are none: the catch-all of the sender's domain.
+    pub otherwise: Option<Box<Self>>,
     /// Octets up to which a message is returned whole, where the sender wants that.
     pub whole: u64,
 }
@@ -413,12 +435,21 @@ impl Reporter {
     /// Ourselves. An alias may be the sender: whoever it stands for is told (RFC 5321 section
     /// 6.1); nobody, if the reverse-path is null.
     pub fn of(config: &Config, sender: &str) -> Self {
-        let senders = if sender.is_empty() { Vec::new() } else { config.expand(sender) };
-        let (local, remote) = senders.into_iter().partition(|sender| {
-            let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
+        if sender.is_empty() {
+            return Self::to(config, Vec::new());
+        }
+        let catch_all = config.catch_all_of(sender);
+        let otherwise = (!catch_all.is_empty()).then(|| Box::new(Self::to(config, catch_all)));
+        Self { otherwise, ..Self::to(config, config.stands_for([sender])) }
+    }
+
+    fn to(config: &Config, names: Vec<String>) -> Self {
+        let (local, remote) = names.into_iter().partition(|name| {
+            let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
             config.is_local(domain)
         });
-        Self { hostname: config.hostname.clone(), local, remote, whole: config.relay.return_whole }
+        let (hostname, whole) = (config.hostname.clone(), config.relay.return_whole);
+        Self { hostname, local, remote, otherwise: None, whole }
     }
 }
 
@@ -480,12 +511,24 @@ pub enum Admin {
         /// PHC string of the password ([`crate::account::hash`]).
         verifier: String,
     },
-    /// [`Done::Nothing`], or `NoSuchAccount`.
+    /// Also drops what was kept of the password before for SCRAM. [`Done::Nothing`], or
+    /// `NoSuchAccount`.
     SetVerifier {
         /// The address.
         name: String,
         /// As for AddAccount.
         verifier: String,
+    },
+    /// Keeps this of an account's password for SCRAM, besides the verifier of the same
+    /// password: nothing is changed if that is another by now. [`Done::Nothing`], or
+    /// `NoSuchAccount`.
+    SetScram {
+        /// The address.
+        name: String,
+        /// The verifier that was made of the same password.
+        verifier: String,
+        /// One for each hash.
+        keys: Vec<Keys>,
     },
     /// Removes the account with all its mail. [`Done::Nothing`], or `NoSuchAccount`.
     RemoveAccount {

@@ -19,6 +19,7 @@
 //! | `C: text`, `S: text` | a line with CRLF |
 //! | `C> octets`, `S> octets` | octets with `\r \n \t \0 \\ \xNN`; `{x*3000}` repeats |
 //! | `C= text` | a line that a client says of itself, of what `A: offer` gave it to say |
+//! | `C~ octets` | octets that it says so |
 //! | `S: text *` | `*` at the end is the rest of the line; `{...}` is any octets, `{.}` any one |
 //! | `S: 250-*` | one or more such lines |
 //! | `S: ...` | any number of lines, or none |

@@ -1,10 +1,10 @@
 //! XCLIENT: a trusted peer says who its client is (Postfix's XCLIENT_README).
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::params::Xtext;
 use crate::text::{cut, put};
-use alloc::vec::Vec;
 
 /// The attributes of an XCLIENT command, checked: at least one, each known, each value xtext.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Xclient<'i>(&'i str);
 /// What an attribute is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum XclientName {
+pub enum XclientAttribute {
     /// The client's host name.
     Name,
     /// Its address.
@@ -43,13 +43,13 @@ pub enum XclientValue<'i> {
     Unknown,
 }
 
-impl XclientName {
+impl XclientAttribute {
     /// All of them, in the order of the answer to EHLO.
     pub const ALL: [Self; 8] =
         [Self::Name, Self::Addr, Self::Port, Self::Proto, Self::Helo, Self::Login, Self::DestAddr, Self::DestPort];
 
     /// As on the line.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Name => "NAME",
             Self::Addr => "ADDR",
@@ -71,18 +71,18 @@ impl<'i> Xclient<'i> {
     }
 
     /// Each attribute, in the order of the line. One that stands twice counts as it stands last.
-    pub fn attributes(self) -> impl Iterator<Item = (XclientName, XclientValue<'i>)> + use<'i> {
+    pub fn attributes(self) -> impl Iterator<Item = (XclientAttribute, XclientValue<'i>)> + use<'i> {
         words(self.0).filter_map(attribute)
     }
 
     /// What was said of one attribute; none if nothing was.
-    pub fn get(self, name: XclientName) -> Option<XclientValue<'i>> {
+    pub fn get(self, name: XclientAttribute) -> Option<XclientValue<'i>> {
         self.attributes().filter(|(own, _)| *own == name).last().map(|(_, value)| value)
     }
 
     /// The client's address: IPv4, or IPv6 behind `IPV6:`. None without one, and if it is none.
     pub fn address(self) -> Option<IpAddr> {
-        let XclientValue::Is(value) = self.get(XclientName::Addr)? else { return None };
+        let XclientValue::Is(value) = self.get(XclientAttribute::Addr)? else { return None };
         let text = value.as_str();
         match text.get(..5) {
             Some(tag) if tag.eq_ignore_ascii_case("IPV6:") => text[5..].parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -95,57 +95,15 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(' ').filter(|word| !word.is_empty())
 }
 
-fn attribute(word: &str) -> Option<(XclientName, XclientValue<'_>)> {
+fn attribute(word: &str) -> Option<(XclientAttribute, XclientValue<'_>)> {
     let (name, value) = cut(word, b'=');
-    let name = XclientName::ALL.into_iter().find(|own| own.as_str().eq_ignore_ascii_case(name))?;
+    let name = XclientAttribute::ALL.into_iter().find(|own| own.name().eq_ignore_ascii_case(name))?;
     let value = match value {
         _ if value.eq_ignore_ascii_case("[UNAVAILABLE]") => XclientValue::Unavailable,
         _ if value.eq_ignore_ascii_case("[TEMPUNAVAIL]") => XclientValue::Unknown,
         _ => XclientValue::Is(Xtext::parse(value)?),
     };
     Some((name, value))
-}
-
-/// What may be told of a client.
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum XclientAttribute {
-    /// Its host name.
-    Name,
-    /// Its address; of IPv6 with `IPV6:` in front.
-    Addr,
-    /// Its port.
-    Port,
-    /// `SMTP` or `ESMTP`.
-    Proto,
-    /// The name it gave with EHLO.
-    Helo,
-    /// The account it logged in to.
-    Login,
-    /// The address that it connected to.
-    DestAddr,
-    /// The port that it connected to.
-    DestPort,
-}
-
-impl XclientAttribute {
-    /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Name, Self::Addr, Self::Port, Self::Proto, Self::Helo, Self::Login, Self::DestAddr, Self::DestPort];
-
-    /// As it stands on the line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Name => "NAME",
-            Self::Addr => "ADDR",
-            Self::Port => "PORT",
-            Self::Proto => "PROTO",
-            Self::Helo => "HELO",
-            Self::Login => "LOGIN",
-            Self::DestAddr => "DESTADDR",
-            Self::DestPort => "DESTPORT",
-        }
-    }
 }
 
 /// Attributes that a server takes.
@@ -204,7 +162,26 @@ fn put_xtext(octet: u8, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::XclientAttribute::{Addr, Helo, Login, Name};
     use super::*;
+
+    #[test]
+    fn only_what_is_offered_is_told_and_nothing_ends_the_line() {
+        let offered = XclientAttributes::parse(b"name ADDR LOGIN UNKNOWN");
+        for (attributes, is) in [
+            (&[(Name, Some("mx.example")), (Addr, None)][..], Some(" NAME=mx.example ADDR=[UNAVAILABLE]")),
+            (&[(Login, Some("a b\r\n+=\u{e4}"))], Some(" LOGIN=a+20b+0D+0A+2B+3D+C3+A4")),
+            (&[(Helo, Some("x"))], None),
+            (&[(Name, Some(""))], None),
+            (&[], None),
+        ] {
+            let mut out = Vec::new();
+            let written = write(attributes, offered, &mut out);
+            assert_eq!(written.map(|()| core::str::from_utf8(&out).unwrap()), is);
+            let read = is.and_then(|text| Xclient::parse(&text[1..]));
+            assert_eq!(read.map(|read| read.attributes().count()), is.map(|_| attributes.len()));
+        }
+    }
 
     #[test]
     fn attributes_are_all_known_or_none_is_taken() {

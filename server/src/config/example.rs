@@ -52,6 +52,9 @@ imaps = ["0.0.0.0:993"]
 [tls]
 certificate = "certificate.pem"
 key = "key.pem"
+# Whose certificates our users may log in with (EXTERNAL): clients are asked for one then, and
+# need not have any. The account is the certificate's mail address.
+# client_ca = "ca.pem"
 
 # What is asked of servers that bring mail.
 [inbound]
@@ -82,6 +85,20 @@ key = "key.pem"
 [auth]
 # Take passwords over connections without TLS, where anyone on the way can read them.
 # plaintext = false
+# How users may log in. What is not possible on a connection is not offered there: -PLUS needs
+# TLS, OAUTHBEARER and XOAUTH2 need [auth.oauth], EXTERNAL needs client_ca. For old programs
+# there are SCRAM-SHA-1 and SCRAM-SHA-1-PLUS besides. An account whose password is older than
+# SCRAM here must log in by PLAIN once, or be given a password with account passwd.
+# mechanisms = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "EXTERNAL", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"]
+
+# Whose tokens (JWT) are taken. keys is a file with the issuer's public keys (a JSON Web Key
+# Set), which is read anew when it changes; login is the claim that names the account.
+# [auth.oauth]
+# issuer = "https://login.example.org"
+# audience = "mail"
+# keys = "jwks.json"
+# login = "email"
+# scope = ""                       # what clients are told to ask the issuer for
 
 # Mail that our users submit.
 [submission]
@@ -106,6 +123,8 @@ key = "key.pem"
 [relay]
 # The port of other servers.
 # port = 25
+# Domains elsewhere whose mail we take from anybody, and hand on to their hosts.
+# domains = ["example.com"]
 # Who may send mail elsewhere without a password: addresses and networks.
 # networks = ["192.0.2.0/24", "::1"]
 # Waits between attempts, the last repeating, and the age at which a message goes back.
@@ -120,11 +139,20 @@ key = "key.pem"
 # tls = "opportunistic"
 # Certificates to trust besides the system's (PEM).
 # ca_file = "ca.pem"
-# Routes that replace the MX records of a domain, or of all ("*").
+# Routes that replace the MX records of a domain, or of all ("*"). tls is as above, or
+# "implicit"; with a login it must be that or "verified". The file holds the password alone.
 # [[relay.route]]
 # domain = "*"
 # host = "relay.example.net"
-# port = 25
+# port = 465
+# tls = "implicit"
+# login = "us"
+# password_file = "relay.password"
+# [[relay.route]]
+# domain = "example.com"
+# host = "127.0.0.1"
+# protocol = "lmtp"                # into the mailboxes of another server, as Dovecot's
+# port = 24
 
 # What clients may cost.
 [limits]

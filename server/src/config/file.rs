@@ -10,10 +10,11 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, Section, line, number, string};
 use super::values::{self, Read};
 use super::{
-    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
-    policy,
+    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, RouteLogin, StaticRoute,
+    aliases, auth, policy,
 };
 use crate::account::normalize;
+use crate::job::Secret;
 
 /// Octets that a message may have at least (RFC 5321 section 4.5.3.1.7), and at most:
 /// RFC822.SIZE of IMAP4rev1 is a number below 2^32 (RFC 3501 section 9).
@@ -46,13 +47,10 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError
         read_aliases(&mut reader, section, &mut config);
     }
     if let Some(section) = reader.section(file.table, "tls") {
-        reader.known(section, &["certificate", "key"]);
+        reader.known(section, &["certificate", "key", "client_ca"]);
         config.tls = certificate(&mut reader, section, file.table, folder);
     }
-    if let Some(section) = reader.section(file.table, "auth") {
-        reader.known(section, &["plaintext"]);
-        config.plaintext_login = reader.value(section, "plaintext", boolean).unwrap_or_default();
-    }
+    auth::read(&mut reader, file.table, folder, &mut config);
     if let Some(section) = reader.section(file.table, "dns") {
         reader.known(section, &["servers"]);
         let servers = reader.list(section, "servers", |value| values::server(string(value)?, 53));
@@ -199,10 +197,24 @@ fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<
 }
 
 fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
-    reader.known(section, &["port", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"]);
+    reader.known(
+        section,
+        &["port", "domains", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"],
+    );
     let relay = &mut config.relay;
     if let Some(port) = reader.value(section, "port", port) {
         relay.port = port;
+    }
+    for (at, domain) in reader.list(section, "domains", |value| values::domain(string(value)?)).unwrap_or_default() {
+        match () {
+            () if config.domains.contains(&domain) => {
+                reader.blame(at, format!("relay.domains: {domain:?} is one of our domains, whose mail ends here"));
+            }
+            () if relay.domains.contains(&domain) => {
+                reader.blame(at, format!("relay.domains: {domain:?} stands there twice"));
+            }
+            () => relay.domains.push(domain),
+        }
     }
     let networks = reader.list(section, "networks", |value| network(string(value)?));
     relay.networks = networks.unwrap_or_default().into_iter().map(|(_, network)| network).collect();
@@ -231,7 +243,7 @@ fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, c
             for node in routes {
                 match node.get_ref() {
                     DeValue::Table(table) => {
-                        route(reader, Section { name: "relay.route", table }, node.span().start, config);
+                        route(reader, Section { name: "relay.route", table }, node.span().start, folder, config);
                     }
                     _ => reader.blame(node.span().start, "relay.route: write [[relay.route]] above its keys"),
                 }
@@ -241,14 +253,34 @@ fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, c
     }
 }
 
-fn route<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, config: &mut Config) {
-    reader.known(section, &["domain", "host", "port"]);
+fn route<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, folder: &Path, config: &mut Config) {
+    reader.known(section, &["domain", "host", "port", "protocol", "tls", "login", "password_file"]);
     let domain = reader.value(section, "domain", |value| match string(value)? {
         "*" => Ok("*".into()),
         text => values::domain(text).map_err(|why| format!("{why}; or \"*\" for all others")),
     });
     let host = reader.value(section, "host", |value| values::host(string(value)?));
     let port = reader.value(section, "port", port);
+    let lmtp = reader.value(section, "protocol", |value| match value.as_str() {
+        Some("smtp") => Ok(false),
+        Some("lmtp") => Ok(true),
+        _ => Err("must be \"smtp\" or \"lmtp\"".into()),
+    });
+    let tls = reader.value(section, "tls", |value| match value.as_str() {
+        Some("implicit") => Ok(None),
+        _ => relay_tls(value).map(Some).map_err(|why| format!("{why}; or \"implicit\" for TLS from the start")),
+    });
+    let (implicit_tls, tls) = match tls {
+        Some(None) => (true, Some(RelayTls::Verified)),
+        other => (false, other.flatten()),
+    };
+    let login = route_login(reader, section, at, folder);
+    if login.is_some() && tls != Some(RelayTls::Verified) {
+        reader.blame(
+            at,
+            "relay.route: login needs tls = \"verified\" or \"implicit\": anyone else could read the password",
+        );
+    }
     for (key, example) in [("domain", "\"example.com\""), ("host", "\"relay.example.net\"")] {
         if !section.table.contains_key(key) {
             reader.blame(at, format!("relay.route: {key} is missing: write {key} = {example}"));
@@ -260,8 +292,30 @@ fn route<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, confi
     } else if config.relay.routes.iter().any(|route| route.domain == domain) {
         reader.blame(at, format!("relay.route: {domain:?} has a route already"));
     } else {
-        config.relay.routes.push(StaticRoute { domain, host, port: port.unwrap_or(config.relay.port) });
+        let lmtp = lmtp.unwrap_or_default();
+        // RFC 2033 section 5: never the port of SMTP.
+        let port = port.unwrap_or(match (lmtp, implicit_tls) {
+            (true, _) => 24,
+            (false, true) => 465,
+            (false, false) => config.relay.port,
+        });
+        config.relay.routes.push(StaticRoute { domain, host, port, lmtp, tls, implicit_tls, login });
     }
+}
+
+fn route_login<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, folder: &Path) -> Option<RouteLogin> {
+    let name = reader.value(section, "login", |value| match string(value)? {
+        "" => Err("is empty, and must be the account's name".into()),
+        name => Ok(name.to_owned()),
+    });
+    let password_file = reader.value(section, "password_file", |value| file_path(value, folder));
+    for (key, other) in [("login", "password_file"), ("password_file", "login")] {
+        if section.table.contains_key(key) && !section.table.contains_key(other) {
+            reader.blame(at, format!("relay.route: {key} needs {other} beside it"));
+        }
+    }
+    let (name, password_file) = (name?, password_file?);
+    Some(RouteLogin { name, password_file, password: Secret(Vec::new()) })
 }
 
 fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Limits) {
@@ -373,7 +427,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
 }
 
 /// A path as in the file, or below the file's folder.
-fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
+pub(super) fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
     match string(value)? {
         "" => Err("is empty, and must be a path".into()),
         text if text.contains('\0') => Err("has a NUL, which no path can hold".into()),

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use postkern_server::config::{self, Config, Listener, RelayTls};
 use postkern_server::dns;
+use postkern_server::job::Secret;
 
 use super::args::ConfigFile;
 use super::error::CliError;
@@ -16,6 +17,7 @@ use super::files::print;
 use super::listen::{self, Unbound};
 use crate::runtime::ClientTls;
 use crate::tls::{self, ServerTls};
+use crate::tokens::read_keys;
 
 /// Where the system says which name servers to ask.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -107,13 +109,22 @@ fn load(file: &Path) -> Result<(Source<'_>, Config), CliError> {
     }
 }
 
-fn examine_loaded(source: &Source<'_>, config: Config) -> Result<Checked, CliError> {
+fn examine_loaded(source: &Source<'_>, mut config: Config) -> Result<Checked, CliError> {
     let (mut wrong, mut notes) = (Vec::new(), Vec::new());
     let tls = config.tls.as_ref().and_then(|files| match ServerTls::load(files) {
         Ok(tls) => {
             let doubts = tls.doubts(&config.hostname, SystemTime::now());
             notes.extend(doubts.iter().map(|doubt| format!("{}: {doubt}", files.certificate.display())));
-            Some(tls)
+            match &config.auth.client_ca {
+                None => Some(tls),
+                Some(authorities) => match tls.asking_clients(authorities) {
+                    Ok(tls) => Some(tls),
+                    Err(error) => {
+                        wrong.push(source.blame("tls.client_ca", error));
+                        None
+                    }
+                },
+            }
         }
         Err(error) => {
             let key = if error.file() == files.key { "tls.key" } else { "tls.certificate" };
@@ -124,6 +135,20 @@ fn examine_loaded(source: &Source<'_>, config: Config) -> Result<Checked, CliErr
     let clients = tls::clients(config.relay.ca_file.as_deref());
     if let Err(error) = &clients {
         wrong.push(source.blame("relay.ca_file", error));
+    }
+    if let Some(oauth) = &config.auth.oauth
+        && let Err(why) = read_keys(&oauth.keys)
+    {
+        wrong.push(source.blame("auth.oauth.keys", format!("{}: {why}", oauth.keys.display())));
+    }
+    for route in &mut config.relay.routes {
+        let Some(login) = &mut route.login else { continue };
+        match fs::read_to_string(&login.password_file) {
+            Ok(text) => login.password = Secret(text.lines().next().unwrap_or_default().into()),
+            Err(error) => {
+                wrong.push(source.blame("relay.route", format!("{}: {error}", login.password_file.display())));
+            }
+        }
     }
     if config.data.exists() && !config.data.is_dir() {
         wrong.push(source.blame("data", format!("{} is to hold the store, and is no folder", config.data.display())));
