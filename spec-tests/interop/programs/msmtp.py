@@ -63,16 +63,6 @@ def is_told_of_a_recipient_that_is_not_there(target):
 
 
 @check
-@needs("SCRAM")
-def authenticates_without_telling_the_password(target):
-    alice = target.account()
-    for listener in ["submission", "submissions"]:
-        msmtp(target, alice, listener, alice, auth="scram-sha-256", stdin=of(alice, text(listener)))
-    msmtp(target, alice, "submission", alice, auth="scram-sha-256", password="wrong", stdin=of(alice, text("x")), code=77)
-    expect(len(all_of(target, alice)) == 2)
-
-
-@check
 @needs("DSN")
 def asks_for_a_report_of_success(target):
     alice, bob = target.account(), target.account()
