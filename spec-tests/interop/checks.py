@@ -8,24 +8,12 @@ import time
 import traceback
 
 ALL = []
-# What no server of ours can do yet: checks that need it are told of and left out.
-PENDING = set()
 
 
 def check(function):
     """Registers a function of a target; its name, with its module's, is the claim."""
     ALL.append((function.__module__.removeprefix("programs.").rstrip("_") + ": " + function.__name__.replace("_", " "), function))
     return function
-
-
-def needs(*features):
-    """Marks a check as one of features, of which some may be pending."""
-
-    def mark(function):
-        function.needs = {*features, *getattr(function, "needs", ())}
-        return function
-
-    return mark
 
 
 class Failed(Exception):
@@ -82,9 +70,6 @@ def run(target, only=""):
     print(f"== {target.name}", flush=True)
     for name, function in ALL:
         if only not in name or not target.can(function):
-            continue
-        if pending := PENDING & getattr(function, "needs", set()):
-            print(f"skip {name}: {', '.join(sorted(pending))}", flush=True)
             continue
         start = time.monotonic()
         try:

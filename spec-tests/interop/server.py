@@ -10,8 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from checks import PENDING
-
 PASSWORD = "correct horse battery staple"
 LISTENERS = ["smtp", "submission", "submissions", "lmtp", "pop3", "pop3s", "imap", "imaps"]
 HOST = "localhost"
@@ -155,7 +153,5 @@ def with_routes(text, pki, peers):
     """The configuration with a route to each peer, over TLS with its certificate verified."""
     text = re.sub(r"(?m)^\[relay\]$", f'[relay]\ntls = "verified"\nca_file = "{pki / "ca.pem"}"', text)
     for peer in peers.all:
-        if peer.route_needs in PENDING:
-            continue
         text += f'\n[[relay.route]]\ndomain = "{peer.domain}"\nhost = "127.0.0.1"\nport = {peer.port}\n{peer.route}'
     return text

@@ -5,7 +5,6 @@ from peers.peer import Peer
 
 class Dovecot(Peer):
     route = 'protocol = "lmtp"\n'
-    route_needs = "LMTP routes"
     users = {"dovecot": 5001, "dovenull": 5002}
     folders = {"/var/lib/dovecot": ("root", 0o755)}
 

@@ -35,8 +35,6 @@ class Peer:
     folders = {}
     # What our route to it has besides its domain and its place.
     route = ""
-    # What our server must be able to for it.
-    route_needs = None
     # Who reads the private key.
     key_owner = "root"
 
@@ -156,7 +154,7 @@ class Peer:
         messages = [(file, file.read_bytes().replace(b"\n", b"\r\n")) for file in files]
         return [message for file, message in messages if file.parts[-3] == name or mark in b"\r\n" + message[:4000]]
 
-    def received(self, box, count=1, seconds=30):
+    def received(self, box, count=1, seconds=60):
         """As `messages`, once there are so many."""
         until(lambda: len(self.messages(box)) >= count, seconds, lambda: f"{box}: {len(self.messages(box))} of {count} messages came:\n{self.told()[-2000:]}")
         return self.messages(box)

@@ -69,6 +69,7 @@ class Postfix(Peer):
             "transport_maps": f"inline:{{ example.test=smtp:[localhost]:{self.smtp} }}",
             "default_transport": "error:no such domain here",
             "smtp_connection_cache_destinations": "example.test",
+            "smtp_connection_cache_time_limit": "30s",
             "smtp_tls_connection_reuse": "yes",
             "minimal_backoff_time": "5s",
             "queue_run_delay": "5s",

@@ -2,7 +2,7 @@
 
 import tempfile
 
-from checks import check, expect, needs, program, same
+from checks import check, expect, program, same
 from deliver import deliver
 from messages import in_lines, of, samples, text, without_trace
 
@@ -57,7 +57,6 @@ def is_told_that_a_password_is_wrong(target):
 
 
 @check
-@needs("SMTPUTF8")
 def sends_to_an_address_of_more_than_ascii(target):
     peer = target.peers["postfix"]
     alice, box = target.account(), peer.box("grün")

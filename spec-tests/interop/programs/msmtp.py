@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from checks import check, expect, needs, program, same
+from checks import check, expect, program, same
 from messages import in_lines, of, samples, text, without_trace
 from programs.poplib_ import all_of
 
@@ -63,7 +63,6 @@ def is_told_of_a_recipient_that_is_not_there(target):
 
 
 @check
-@needs("DSN")
 def asks_for_a_report_of_success(target):
     alice, bob = target.account(), target.account()
     msmtp(target, alice, "submission", "--dsn-notify=success", "--dsn-return=hdrs", bob, stdin=of(alice, text("wish")))

@@ -4,7 +4,7 @@ import json
 from email import message_from_bytes
 from pathlib import Path
 
-from checks import Failed, check, expect, needs, program, same
+from checks import Failed, check, expect, program, same
 from messages import in_lines, of, samples, without_trace
 from peers.peer import TREES
 from programs.poplib_ import all_of
@@ -86,7 +86,6 @@ def is_told_which_recipients_are_refused(target):
 
 
 @check
-@needs("DSN")
 def asks_for_a_report_of_success(target):
     alice, bob = target.account(), target.account()
     wish = {"id": "wish 3", "return": "headers", "notify": ["success"], "recipient": alice}
@@ -98,7 +97,6 @@ def asks_for_a_report_of_success(target):
 
 
 @check
-@needs("SMTPUTF8")
 def sends_to_an_address_of_more_than_ascii(target):
     peer = target.peers["postfix"]
     alice, box = target.account(), peer.box("grün")

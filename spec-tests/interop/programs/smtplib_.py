@@ -3,7 +3,7 @@
 import smtplib
 from email.message import EmailMessage
 
-from checks import check, expect, needs, same
+from checks import check, expect, same
 from deliver import deliver
 from messages import in_lines, of, samples, text, without_trace
 from programs.poplib_ import all_of
@@ -111,7 +111,6 @@ def says_every_command(target):
 
 
 @check
-@needs("DSN")
 def asks_for_a_report_of_success(target):
     alice, bob, carol = target.account(), target.account(), target.account()
     with submission(target, alice) as smtp:
@@ -128,7 +127,6 @@ def asks_for_a_report_of_success(target):
 
 
 @check
-@needs("SMTPUTF8")
 def sends_a_header_of_more_than_ascii(target):
     alice, bob = target.account(), target.account()
     message = of(alice, text("Grüße", "αβγ")).replace(b"Alice", "Ålice".encode())
@@ -142,7 +140,6 @@ def sends_a_header_of_more_than_ascii(target):
 
 
 @check
-@needs("CHUNKING")
 def is_offered_chunks_and_may_send_them(target):
     bob = target.account()
     with smtplib.SMTP("localhost", target.port("smtp"), timeout=60) as smtp:

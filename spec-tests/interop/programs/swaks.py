@@ -1,6 +1,6 @@
 """swaks."""
 
-from checks import check, expect, needs, program
+from checks import check, expect, program
 from messages import of, text, without_trace
 from programs.poplib_ import all_of
 
@@ -62,7 +62,6 @@ def pipelines_a_submission(target):
 
 
 @check
-@needs("XCLIENT")
 def speaks_for_another_client(target):
     with target.another({"inbound": 'xclient_from = ["127.0.0.1"]'}) as other:
         bob = other.account()
@@ -76,7 +75,6 @@ def speaks_for_another_client(target):
 
 
 @check
-@needs("PROXY")
 def comes_through_a_proxy(target):
     with target.another({"proxy": 'networks = ["127.0.0.1"]\nlisteners = ["smtp"]'}) as other:
         bob = other.account()
