@@ -38,7 +38,7 @@
 //!             let (event, smtp, out) = conn.event(frame);
 //!             let (code, ticket) = match event {
 //!                 Event::Connect { ticket } => (220, ticket),
-//!                 Event::Rcpt { to, ticket } if !to.as_str().ends_with("@mx.example") => (550, ticket),
+//!                 Event::Rcpt { to, ticket, .. } if !to.as_str().ends_with("@mx.example") => (550, ticket),
 //!                 Event::Hello { ticket, .. }
 //!                 | Event::Mail { ticket, .. }
 //!                 | Event::Rcpt { ticket, .. }

@@ -1,6 +1,6 @@
 //! What one side says, the other understands.
 
-use postkern::smtp::{self, Command, Delivery, Envelope, MailOptions, Options, Progress, Reply, TlsPolicy, Verdict};
+use postkern::smtp::{self, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, TlsPolicy, Verdict};
 use postkern::{Conn, Instant, Machine, Want, imap, pop3};
 
 use crate::drive::Input;
@@ -80,7 +80,7 @@ fn serve(
             paths.push(from.as_str().to_owned());
             (ticket, Reply::OK)
         }
-        Event::Rcpt { to, ticket } => {
+        Event::Rcpt { to, ticket, .. } => {
             paths.push(to.as_str().to_owned());
             (ticket, Reply::OK)
         }
@@ -100,9 +100,9 @@ fn serve(
 
 /// Commands that are not a delivery's: what `send` writes is read, what it refuses is not written.
 fn commands(first: &str, second: &str) {
-    let mail = Command::Mail { from: first, options: MailOptions::new(Some(7), None) };
+    let mail = Command::Mail { from: first, params: MailParams::new(Some(7), None) };
     let auth = Command::Auth { mechanism: first, initial: Some(second) };
-    for command in [mail, Command::Rcpt(second), Command::Ehlo(first), Command::Vrfy(second), auth] {
+    for command in [mail, Command::Rcpt { to: second, params: RcptParams::default() }, Command::Ehlo(first), Command::Vrfy(second), auth] {
         let (mut client, mut out) = (smtp::Client::new(), Vec::new());
         let greeting = b"220 x\r\n";
         let Want::Event(frame) = client.poll(NOW, greeting, &mut out) else { panic!("a greeting is a reply") };

@@ -104,7 +104,7 @@ impl App<Server> for Application {
                 assert!(from.is_null() || from.domain().is_some() || from.as_str().eq_ignore_ascii_case("postmaster"));
                 (ticket, if from.local_part() == "no" { no(550) } else { Said::of(Reply::OK) })
             }
-            Event::Rcpt { ticket, to } => {
+            Event::Rcpt { ticket, to, .. } => {
                 assert!(!to.is_null());
                 (ticket, if to.local_part() == "no" { no(451) } else { Said::of(Reply::OK) })
             }

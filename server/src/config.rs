@@ -8,6 +8,7 @@ mod aliases;
 mod example;
 mod file;
 mod network;
+mod policy;
 mod reader;
 mod values;
 
@@ -21,6 +22,7 @@ pub use aliases::EXPANSION_MAX;
 pub use example::example;
 pub use file::line_of;
 pub use network::Network;
+pub use policy::{Greylist, Inbound, Local, Newline, Proxy, Submission};
 
 use crate::queue::Schedule;
 
@@ -48,6 +50,16 @@ pub struct Config {
     pub relay: Relay,
     /// What clients may cost.
     pub limits: Limits,
+    /// Addresses of ours beyond accounts and aliases.
+    pub local: Local,
+    /// What is asked of servers that bring mail.
+    pub inbound: Inbound,
+    /// Whether strangers are asked to come again.
+    pub greylist: Option<Greylist>,
+    /// What our own users may do.
+    pub submission: Submission,
+    /// Who speaks for others.
+    pub proxy: Proxy,
 }
 
 /// PEM files.
@@ -120,6 +132,9 @@ pub struct Relay {
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
     pub schedule: Schedule,
+    /// Octets up to which a message that failed is returned whole, where its sender wants that
+    /// (RFC 3461 section 4.3).
+    pub return_whole: u64,
     /// Routes that replace MX, in the file's order.
     pub routes: Vec<StaticRoute>,
     /// Towards hosts without a route of their own.
@@ -168,6 +183,16 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections from one network: /24 of IPv4, /64 of IPv6.
     pub connections_per_network: usize,
+    /// Connections from one address in a minute; zero for no limit. Of IPv6 a /64 is one
+    /// address, here and below.
+    pub connections_per_minute: u32,
+    /// Messages from one address in a minute, not of our own users; zero for no limit.
+    pub messages_per_minute: u32,
+    /// Recipients from one address in a minute, likewise.
+    pub recipients_per_minute: u32,
+    /// Wrong passwords from one address in an hour, past which it is not let in for a while;
+    /// zero for no limit.
+    pub login_failures_per_hour: u32,
     /// Received lines past which a message is in a loop (RFC 5321 section 6.3: 100 at least).
     pub received: u32,
     /// Wrong passwords before a connection is closed.
@@ -212,6 +237,10 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 50,
             connections_per_network: 500,
+            connections_per_minute: 600,
+            messages_per_minute: 1000,
+            recipients_per_minute: 10_000,
+            login_failures_per_hour: 100,
             received: 100,
             login_failures: 5,
             login_delay: Duration::from_secs(2),
@@ -278,11 +307,17 @@ impl Config {
                 port: 25,
                 networks: Vec::new(),
                 schedule: Schedule::default(),
+                return_whole: 1024 * 1024,
                 routes: Vec::new(),
                 tls: RelayTls::default(),
                 ca_file: None,
             },
             limits: Limits::default(),
+            local: Local::default(),
+            inbound: Inbound::default(),
+            greylist: None,
+            submission: Submission::default(),
+            proxy: Proxy::default(),
         }
     }
 

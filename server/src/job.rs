@@ -15,8 +15,11 @@ pub use self::done::{
     Appended, Changes, Committed, Copied, Done, Failure, Fetched, Guard, MailboxInfo, MailboxStatus, Maildrop,
     Selected, Stored,
 };
+use crate::config::Config;
+use crate::greylist::Question;
 use crate::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
-use crate::queue::{Attempt, Outcome, Schedule};
+use crate::queue::{Attempt, Outcome, RecipientTerms, Remote, Schedule, Terms};
+use crate::rates::Act;
 use crate::search::Program;
 use crate::trace::Trace;
 
@@ -41,6 +44,14 @@ impl fmt::Display for QueueId {
 /// Seconds since 1970-01-01T00:00:00Z, of the wall clock.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// So many seconds later.
+    #[must_use]
+    pub const fn after(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+}
 
 /// Octets that must reach no log and no reply.
 #[derive(Clone, Eq, PartialEq)]
@@ -67,6 +78,23 @@ pub enum Job {
     Lookup {
         /// Addresses in any case.
         addresses: Vec<String>,
+    },
+    /// Count what somebody does, or only ask. Kept in memory: it is brief and never blocks.
+    /// [`Done::Nothing`], or `Busy` if that is over the limit.
+    Count {
+        /// What, and who.
+        act: Act,
+        /// How often in [`Act::period`]; zero for no limit.
+        limit: u32,
+        /// Do not count it.
+        asked: bool,
+    },
+    /// Whether a stranger's message may come in already. [`Done::Greylisted`].
+    Greylist(Box<Question>),
+    /// When accounts were made. [`Done::Created`], in the same order.
+    Created {
+        /// Which.
+        accounts: Vec<AccountId>,
     },
     /// Append the octets in hand to the message's file. [`Done::Spooled`].
     Spool(Spool),
@@ -245,6 +273,13 @@ pub enum Job {
     Admin(Admin),
 }
 
+impl Job {
+    /// Whether it is done at once, without anything that may block.
+    pub const fn is_brief(&self) -> bool {
+        matches!(self, Self::Count { .. })
+    }
+}
+
 /// Octets of one [`Job::Fetch`]'s answer past which no further message is added.
 pub const FETCH_BATCH: usize = 256 * 1024;
 /// Octets of messages past which one [`Job::Search`] reads no further message.
@@ -318,12 +353,62 @@ pub struct Commit {
     pub trace: Option<Trace>,
     /// The reverse-path without brackets; empty for null.
     pub reverse_path: String,
+    /// What the sender asked for the message.
+    pub terms: Terms,
     /// Deliveries to mailboxes here. An account that stands twice gets one copy.
     pub local: Vec<Local>,
-    /// Recipients elsewhere, with the domain in ASCII.
-    pub remote: Vec<String>,
+    /// Recipients elsewhere. One that stands twice gets one copy.
+    pub remote: Vec<Remote>,
+    /// Recipients here that stood for several addresses, which are among `local` and `remote`:
+    /// those whose sender is to be told so (RFC 3461 section 5.2.7.3).
+    pub expanded: Vec<Remote>,
+    /// Who tells the sender that a recipient has the message, where that was asked for.
+    pub reporter: Reporter,
     /// The message as received.
     pub message: Spool,
+}
+
+impl Commit {
+    /// A message that was made here: its reverse-path is null, and nothing is asked for it.
+    pub fn ours(local: Vec<Local>, remote: Vec<Remote>, message: Spool) -> Self {
+        Self {
+            trace: None,
+            reverse_path: String::new(),
+            terms: Terms::default(),
+            local,
+            remote,
+            expanded: Vec::new(),
+            reporter: Reporter::default(),
+            message,
+        }
+    }
+}
+
+/// Who writes reports about a message, and who gets them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reporter {
+    /// Our host name.
+    pub hostname: String,
+    /// Whom the sender's address stands for here: accounts that get the report. Names that are
+    /// none are passed over.
+    pub local: Vec<String>,
+    /// And elsewhere: the report is queued for them.
+    pub remote: Vec<String>,
+    /// Octets up to which a message is returned whole, where the sender wants that.
+    pub whole: u64,
+}
+
+impl Reporter {
+    /// Ourselves. An alias may be the sender: whoever it stands for is told (RFC 5321 section
+    /// 6.1); nobody, if the reverse-path is null.
+    pub fn of(config: &Config, sender: &str) -> Self {
+        let senders = if sender.is_empty() { Vec::new() } else { config.expand(sender) };
+        let (local, remote) = senders.into_iter().partition(|sender| {
+            let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
+            config.is_local(domain)
+        });
+        Self { hostname: config.hostname.clone(), local, remote, whole: config.relay.return_whole }
+    }
 }
 
 /// One delivery to an account here.
@@ -333,6 +418,15 @@ pub struct Local {
     pub account: AccountId,
     /// The address that was asked for, for the trace.
     pub recipient: String,
+    /// What the sender asked for it.
+    pub terms: RecipientTerms,
+}
+
+impl Local {
+    /// A delivery for which nothing was asked.
+    pub fn new(account: AccountId, recipient: impl Into<String>) -> Self {
+        Self { account, recipient: recipient.into(), terms: RecipientTerms::default() }
+    }
 }
 
 /// A message for one mailbox.
@@ -361,13 +455,8 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// When the next attempts are, and when to give up.
     pub schedule: Schedule,
-    /// Who we are, for the bounce.
-    pub hostname: String,
-    /// Whom the sender's address stands for here: accounts that get the bounce. Names that are
-    /// none are passed over.
-    pub bounce_local: Vec<String>,
-    /// And elsewhere: the bounce is queued for them.
-    pub bounce_remote: Vec<String>,
+    /// Who tells the sender.
+    pub reporter: Reporter,
 }
 
 /// What only the command line does.

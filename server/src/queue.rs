@@ -1,7 +1,10 @@
 //! The queue's rows, and what becomes of them: retries, giving up, bounces.
 
+mod terms;
+
 use std::time::Duration;
 
+pub use self::terms::{RecipientTerms, Remote, Terms};
 use crate::job::{QueueId, Timestamp};
 
 /// When to try again, and when to give up (RFC 5321 section 4.5.4.1).
@@ -31,6 +34,10 @@ pub struct QueueEntry {
     pub sender: String,
     /// The forward-path without brackets.
     pub recipient: String,
+    /// What the sender asked for the message.
+    pub terms: Terms,
+    /// And for this recipient.
+    pub recipient_terms: RecipientTerms,
     /// Octets of the message.
     pub size: u64,
     /// When it was accepted.
@@ -54,8 +61,10 @@ pub struct Attempt {
     pub domain: String,
     /// The reverse-path without brackets; empty for null.
     pub sender: String,
-    /// Forward-paths without brackets; at most [`ATTEMPT_RECIPIENTS`].
-    pub recipients: Vec<String>,
+    /// What the sender asked for the message.
+    pub terms: Terms,
+    /// At most [`ATTEMPT_RECIPIENTS`].
+    pub recipients: Vec<Remote>,
     /// Octets of the message.
     pub size: u64,
     /// Whether any octet of it has the high bit set (RFC 6152).

@@ -14,7 +14,7 @@ use postkern::{Close, Conn, Instant, Layer, Tap, Upgrade, Violation};
 use self::session::RelaySession;
 use crate::config::{Config, RelayTls};
 use crate::dns::{Kind, Outcome as Answer, Question};
-use crate::job::{Done, Job, MailboxId, Report};
+use crate::job::{Done, Job, MailboxId, Report, Reporter};
 use crate::queue::{Attempt, Diagnostic, Outcome};
 use crate::route::{self, Host, Route};
 use crate::service::{Endpoint, Pause, Service};
@@ -223,7 +223,7 @@ impl Courier {
         let remaining = self.remaining();
         let envelope = postkern::smtp::Envelope {
             sender: self.attempt.sender.clone(),
-            recipients: remaining.iter().map(|&index| self.attempt.recipients[index].clone()).collect(),
+            recipients: remaining.iter().map(|&index| self.attempt.recipients[index].address.clone()).collect(),
             size: self.attempt.size,
             eight_bit: self.attempt.eight_bit,
         };
@@ -367,28 +367,18 @@ impl Courier {
         let outcomes: Vec<Outcome> =
             self.outcomes.iter().map(|outcome| outcome.clone().unwrap_or_else(|| nothing.clone())).collect();
         for (recipient, outcome) in self.attempt.recipients.iter().zip(&outcomes) {
+            let recipient = recipient.address.as_str();
             match outcome {
                 Outcome::Delivered => tracing::info!(id = %self.attempt.id, recipient, "relayed"),
                 Outcome::Deferred(why) => tracing::info!(id = %self.attempt.id, recipient, why = why.text, "deferred"),
                 Outcome::Failed(why) => tracing::info!(id = %self.attempt.id, recipient, why = why.text, "failed"),
             }
         }
-        // An alias may have sent it: whoever it stands for is told (RFC 5321 section 6.1).
-        let senders = match self.attempt.sender.is_empty() {
-            true => Vec::new(),
-            false => self.config.expand(&self.attempt.sender),
-        };
-        let (bounce_local, bounce_remote) = senders.into_iter().partition(|sender| {
-            let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
-            self.config.is_local(domain)
-        });
         Job::Report(Box::new(Report {
             attempt: self.attempt.clone(),
             outcomes,
             schedule: self.config.relay.schedule.clone(),
-            hostname: self.config.hostname.clone(),
-            bounce_local,
-            bounce_remote,
+            reporter: Reporter::of(&self.config, &self.attempt.sender),
         }))
     }
 }

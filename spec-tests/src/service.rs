@@ -146,12 +146,13 @@ impl Backend for Mailroom {
                 return Done::Authenticated(id);
             }
             Job::Commit(commit) => {
+                let remote: Vec<&str> = commit.remote.iter().map(|remote| remote.address.as_str()).collect();
                 let local: Vec<&str> = commit.local.iter().map(|local| local.recipient.as_str()).collect();
                 let entry = format!(
                     "commit <{}> [{}] [{}] {}",
                     commit.reverse_path,
                     local.join(" "),
-                    commit.remote.join(" "),
+                    remote.join(" "),
                     shown(&commit.message.tail)
                 );
                 self.log.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
@@ -337,9 +338,9 @@ impl Subject for Rig {
         match verb {
             "shut" => self.endpoint.shut_down(),
             "deliver" => {
-                let local = vec![Local { account: self.room.id(name)?, recipient: name.into() }];
+                let local = vec![Local::new(self.room.id(name)?, name)];
                 let message = Spool { tail: unescape(rest)?, file: None };
-                let commit = Commit { trace: None, reverse_path: String::new(), local, remote: Vec::new(), message };
+                let commit = Commit::ours(local, Vec::new(), message);
                 self.room.store.run(Job::Commit(Box::new(commit)));
             }
             "flag" => {

@@ -48,13 +48,9 @@ fn account(store: &Sqlite, n: usize) -> AccountId {
 }
 
 fn deliver(store: &Sqlite, account: AccountId, octets: usize) {
-    let commit = Commit {
-        trace: None,
-        reverse_path: "sender@bench.example".into(),
-        local: vec![Local { account, recipient: "user@bench.example".into() }],
-        remote: Vec::new(),
-        message: Spool { tail: vec![b'x'; octets], file: None },
-    };
+    let message = Spool { tail: vec![b'x'; octets], file: None };
+    let local = vec![Local::new(account, "user@bench.example")];
+    let commit = Commit { reverse_path: "sender@bench.example".into(), ..Commit::ours(local, Vec::new(), message) };
     let done = store.run(Job::Commit(Box::new(commit)));
     assert!(matches!(done, Done::Committed(_)), "{done:?}");
 }

@@ -3,6 +3,7 @@
 //! One lock over plain maps; each job checks first and changes then, so that a job that fails
 //! has changed nothing. Nothing outlives the process.
 
+mod greylist;
 mod mailboxes;
 mod messages;
 mod queue;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use postkern_server::job::{Admin, Backend, Done, Failure, Guard, Job, MailboxId, Maildrop, Spool, SpoolFile};
+use postkern_server::rates::Rates;
 
 use self::state::State;
 use crate::logins::Logins;
@@ -30,6 +32,7 @@ pub struct Memory {
     watchers: Watchers,
     maildrops: Maildrops,
     logins: Logins,
+    rates: Mutex<Rates>,
     full: AtomicBool,
 }
 
@@ -47,6 +50,7 @@ impl Memory {
             watchers: Watchers::default(),
             maildrops: Maildrops::default(),
             logins: Logins::default(),
+            rates: Mutex::default(),
             full: AtomicBool::new(false),
         }
     }
@@ -66,6 +70,8 @@ impl Memory {
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => Ok(Done::Found(self.state().lookup(&addresses))),
+            Job::Count { act, limit, asked } => rules::count(&self.rates, act, limit, (self.clock)(), asked),
+            Job::Created { accounts } => Ok(Done::Created(self.state().created(&accounts))),
             Job::Spool(spool) => self.spool(spool),
             Job::Room { octets } => match self.is_full() || octets > CAPACITY {
                 true => Err(Failure::Full),

@@ -4,14 +4,15 @@
 //! or later decide it otherwise.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use postkern_server::account;
 use postkern_server::bounce::HEADER_MAX;
-use postkern_server::job::{AccountId, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
+use postkern_server::job::{AccountId, Done, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
-use postkern_server::queue::{Diagnostic, Outcome};
+use postkern_server::queue::{Diagnostic, Outcome, Remote};
+use postkern_server::rates::{Act, Rates};
 
 /// What tells an engine the time: the wall clock, or a simulation's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -22,6 +23,21 @@ pub fn wall_clock() -> Clock {
         let seconds = |of: Result<std::time::Duration, _>| of.map_or(0, |of| of.as_secs());
         Timestamp(i64::try_from(seconds(SystemTime::now().duration_since(UNIX_EPOCH))).unwrap_or(i64::MAX))
     })
+}
+
+/// Runs a [`Job::Count`](postkern_server::job::Job::Count).
+///
+/// # Errors
+/// Busy, over the limit.
+pub(crate) fn count(
+    rates: &Mutex<Rates>,
+    act: Act,
+    limit: u32,
+    now: Timestamp,
+    asked: bool,
+) -> Result<Done, Failure> {
+    let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
+    if rates.admit(act, limit, now, asked) { Ok(Done::Nothing) } else { Err(Failure::Busy) }
 }
 
 /// What every account begins with besides INBOX (RFC 6154 section 2), subscribed.
@@ -219,15 +235,15 @@ pub(crate) fn each_once(local: Vec<Local>) -> Vec<Local> {
 }
 
 /// Recipients elsewhere, each once, with its domain in lower case.
-pub(crate) fn with_domains(remote: Vec<String>) -> Vec<(String, String)> {
+pub(crate) fn with_domains(remote: Vec<Remote>) -> Vec<(Remote, String)> {
     let mut seen = HashSet::new();
-    let split = |recipient: String| {
-        let (local, domain) = recipient.rsplit_once('@').unwrap_or((&recipient, ""));
+    let split = |Remote { address, terms }: Remote| {
+        let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
         let domain = domain.to_ascii_lowercase();
-        let recipient = if domain.is_empty() { local.to_owned() } else { format!("{local}@{domain}") };
-        (recipient, domain)
+        let address = if domain.is_empty() { local.to_owned() } else { format!("{local}@{domain}") };
+        (Remote { address, terms }, domain)
     };
-    remote.into_iter().map(split).filter(|(recipient, _)| seen.insert(recipient.clone())).collect()
+    remote.into_iter().map(split).filter(|(remote, _)| seen.insert(remote.address.clone())).collect()
 }
 
 /// An account's name as it is kept and compared.
@@ -328,7 +344,7 @@ mod tests {
 
     #[test]
     fn recipients_are_taken_once() {
-        let of = with_domains(["A@B.example", "A@b.EXAMPLE", "a@b.example"].map(String::from).to_vec());
-        assert_eq!(of, [("A@b.example".into(), "b.example".into()), ("a@b.example".into(), "b.example".into())]);
+        let of = with_domains(["A@B.example", "A@b.EXAMPLE", "a@b.example"].map(Remote::new).to_vec());
+        assert_eq!(of, ["A@b.example", "a@b.example"].map(|address| (Remote::new(address), "b.example".into())));
     }
 }

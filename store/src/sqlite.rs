@@ -17,6 +17,7 @@
 mod accounts;
 mod fault;
 mod folder;
+mod greylist;
 mod mailboxes;
 mod messages;
 mod pool;
@@ -28,9 +29,10 @@ mod writer;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use postkern_server::job::{Admin, Backend, Done, Failure, Guard, Job, MailboxId, Maildrop};
+use postkern_server::rates::Rates;
 use rusqlite::Connection;
 
 pub use self::fault::OpenError;
@@ -52,6 +54,7 @@ pub struct Sqlite {
     shared: Arc<Shared>,
     maildrops: Maildrops,
     logins: Logins,
+    rates: Mutex<Rates>,
 }
 
 impl Sqlite {
@@ -90,7 +93,7 @@ impl Sqlite {
         let shared = Arc::new(Shared { folder, watchers: Watchers::default(), clock });
         let writer = Writer::start(db, shared.clone());
         let writer = writer.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        Ok(Self { pool, writer, shared, maildrops: Maildrops::default(), logins: Logins::default() })
+        Ok(Self { pool, writer, shared, maildrops: Maildrops::default(), logins: Logins::default(), rates: Mutex::default() })
     }
 
     fn try_run(&self, job: Job) -> Outcome<Done> {
@@ -103,6 +106,20 @@ impl Sqlite {
                 Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
             }
             Job::Lookup { addresses } => self.pool.read(|db| accounts::lookup(db, &addresses)).map(Done::Found),
+            Job::Count { act, limit, asked } => {
+                Ok(rules::count(&self.rates, act, limit, (self.shared.clock)(), asked)?)
+            }
+            Job::Greylist(question) => {
+                // Whom we know costs no commit.
+                let now = (self.shared.clock)();
+                let verdict = self.pool.read(|db| greylist::judge(db, &question, now))?;
+                let wait = match verdict.keep {
+                    Some(_) => self.writer.call(move |change| greylist::ask(change, &question))?,
+                    None => verdict.wait,
+                };
+                Ok(Done::Greylisted(wait))
+            }
+            Job::Created { accounts } => self.pool.read(|db| accounts::created(db, &accounts)).map(Done::Created),
             Job::Spool(spool) => spool::put_away(&self.shared.folder, spool).map(Done::Spooled),
             Job::Room { octets } => self.shared.folder.check_room(octets).map(|()| Done::Nothing),
             Job::OpenMaildrop { account } => {

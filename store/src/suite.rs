@@ -15,6 +15,7 @@ mod flags;
 mod mailboxes;
 mod messages;
 mod passage;
+mod policy;
 mod queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +40,7 @@ pub struct Case {
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    [accounts::CASES, mailboxes::CASES, messages::CASES, flags::CASES, passage::CASES, queue::CASES].concat()
+    [accounts::CASES, mailboxes::CASES, messages::CASES, flags::CASES, passage::CASES, policy::CASES, queue::CASES].concat()
 }
 
 /// Runs all cases, each over a backend of its own.

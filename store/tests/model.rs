@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use postkern_server::job::{
     AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Job, Local, MailboxId, QueueId, Report,
-    Spool, Timestamp,
+    Reporter, Spool, Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, UidSet};
-use postkern_server::queue::{Attempt, Diagnostic, Outcome, Schedule};
+use postkern_server::queue::{Attempt, Diagnostic, Outcome, Remote, Schedule, Terms};
 use postkern_store::memory::Memory;
 use postkern_store::rules::Clock;
 use postkern_store::sqlite::Sqlite;
@@ -178,10 +178,19 @@ fn admin(chance: &mut Chance) -> Admin {
 fn commit(chance: &mut Chance) -> Commit {
     let domains = ["x@one.example", "y@one.example", "x@TWO.example", "a@home.example"];
     let sender = chance.one_of(&["", "a@home.example", "no@home.example", "s@else.example"]);
-    let remote = (0..chance.below(4)).map(|_| chance.one_of(&domains).to_owned()).collect();
-    let local = (0..chance.below(3)).map(|_| Local { account: chance.account(), recipient: "r@home.example".into() });
+    let remote = (0..chance.below(4)).map(|_| Remote::new(chance.one_of(&domains))).collect();
+    let local = (0..chance.below(3)).map(|_| Local::new(chance.account(), "r@home.example"));
     let local = local.collect();
-    Commit { trace: None, reverse_path: sender.into(), local, remote, message: chance.message() }
+    Commit {
+        trace: None,
+        reverse_path: sender.into(),
+        terms: Terms::default(),
+        local,
+        remote,
+        expanded: Vec::new(),
+        reporter: reporter(sender),
+        message: chance.message(),
+    }
 }
 
 fn change(chance: &mut Chance) -> FlagChange {
@@ -201,9 +210,13 @@ fn report(chance: &mut Chance, attempts: &[Attempt]) -> Report {
         _ => Outcome::Failed(Diagnostic::ours("5.1.1", "nobody there")),
     };
     let outcomes = attempt.recipients.iter().map(|_| outcome()).collect();
-    let (schedule, hostname) = (Schedule::default(), "mx.home.example".into());
-    let ours = attempt.sender.to_ascii_lowercase().ends_with("@home.example");
-    let senders: Vec<String> = Some(attempt.sender.clone()).filter(|sender| !sender.is_empty()).into_iter().collect();
-    let (bounce_local, bounce_remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
-    Report { attempt, outcomes, schedule, hostname, bounce_local, bounce_remote }
+    let reporter = reporter(&attempt.sender);
+    Report { attempt, outcomes, schedule: Schedule::default(), reporter }
+}
+
+fn reporter(sender: &str) -> Reporter {
+    let ours = sender.to_ascii_lowercase().ends_with("@home.example");
+    let senders: Vec<String> = Some(sender.to_owned()).filter(|sender| !sender.is_empty()).into_iter().collect();
+    let (local, remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
+    Reporter { hostname: "mx.home.example".into(), local, remote, whole: 1000 }
 }

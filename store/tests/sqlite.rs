@@ -78,9 +78,8 @@ fn a_dropped_spool_leaves_no_file() {
     assert_eq!(files(folder.path(), "spool"), 0);
     // Nor does a commit that fails.
     let message = mail.spool(Spool { tail: message(100_000), file: None });
-    let nobody = Local { account: postkern_server::job::AccountId(99), recipient: "x".into() };
-    let (reverse_path, local) = (String::new(), vec![nobody]);
-    let commit = Commit { trace: None, reverse_path, local, remote: Vec::new(), message };
+    let nobody = Local::new(postkern_server::job::AccountId(99), "x");
+    let commit = Commit::ours(vec![nobody], Vec::new(), message);
     let done = mail.backend().run(Job::Commit(Box::new(commit)));
     assert!(matches!(done, Done::Failed(Failure::NoSuchAccount)), "{done:?}");
     assert_eq!((files(folder.path(), "spool"), files(folder.path(), "bodies")), (0, 0));
@@ -250,10 +249,9 @@ fn child_commits_until_full() {
     let mail = Mail::open(Path::new(&folder));
     let bob = mail.lookup("bob@home.example").unwrap();
     let commit = |octets| {
-        let local = vec![Local { account: bob, recipient: "bob@home.example".into() }];
+        let local = vec![Local::new(bob, "bob@home.example")];
         let message = Spool { tail: message(octets), file: None };
-        let (reverse_path, remote) = (String::new(), Vec::new());
-        let commit = Commit { trace: None, reverse_path, local, remote, message };
+        let commit = Commit::ours(local, Vec::new(), message);
         mail.backend().run(Job::Commit(Box::new(commit)))
     };
     let full = |done: &Done| matches!(done, Done::Failed(Failure::Full));
@@ -319,10 +317,9 @@ fn many_threads_share_what_is_committed_together() {
                     // Every second one fails alone, in whatever transaction it is.
                     let nobody = postkern_server::job::AccountId(99);
                     let account = if thread % 2 == 0 { bob } else { nobody };
-                    let local = vec![Local { account, recipient: "x".into() }];
+                    let local = vec![Local::new(account, "x")];
                     let message = Spool { tail: message(100), file: None };
-                    let (reverse_path, remote) = (String::new(), Vec::new());
-                    let commit = Commit { trace: None, reverse_path, local, remote, message };
+                    let commit = Commit::ours(local, Vec::new(), message);
                     let done = mail.backend().run(Job::Commit(Box::new(commit)));
                     assert_eq!(matches!(done, Done::Committed(_)), account == bob, "{done:?}");
                 }

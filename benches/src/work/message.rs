@@ -111,10 +111,10 @@ fn sent(kind: Kind) -> Run {
 
 /// An envelope, up to the server's leave to send the message.
 fn proceed(client: &mut smtp::Client, out: &mut Vec<u8>) -> Body {
-    let mail = smtp::Command::Mail { from: "alice@client.example", options: smtp::MailOptions::default() };
+    let mail = smtp::Command::Mail { from: "alice@client.example", params: smtp::MailParams::default() };
     for (command, reply) in [
         (mail, "250 ok\r\n"),
-        (smtp::Command::Rcpt("bob@mx.example"), "250 ok\r\n"),
+        (smtp::Command::Rcpt { to: "bob@mx.example", params: smtp::RcptParams::default() }, "250 ok\r\n"),
         (smtp::Command::Data, "354 go\r\n"),
     ] {
         client.send(command, out).expect("the last one is answered");

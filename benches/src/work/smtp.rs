@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use postkern::smtp::{Client, Command, Event, MailOptions, Notice, Reply, Server, ServerConfig};
+use postkern::smtp::{Client, Command, Event, MailParams, Notice, RcptParams, Reply, Server, ServerConfig};
 use smtp_proto::request::receiver::RequestReceiver;
 use smtp_proto::{EhloResponse, response::parser::ResponseReceiver};
 
@@ -38,7 +38,7 @@ pub(crate) fn answer(event: Event<'_>, server: &mut Server, out: &mut Vec<u8>) {
             black_box((from, params));
             server.reply(ticket, &Reply::OK, out);
         }
-        Event::Rcpt { to, ticket } => {
+        Event::Rcpt { to, ticket, .. } => {
             black_box(to);
             server.reply(ticket, &Reply::OK, out);
         }
@@ -128,10 +128,12 @@ fn client_run(answered: bool) -> Run {
         out.clear();
         let mut client = greeted(&mut out);
         drive(&mut client, EHLO_REPLY.as_bytes(), &mut out, notice);
-        let mail = Command::Mail { from: "alice@client.example", options: MailOptions::default() };
+        let mail = Command::Mail { from: "alice@client.example", params: MailParams::default() };
         client.send(mail, &mut out).expect("nothing is unanswered");
         for _ in 0..RECIPIENTS {
-            client.send(Command::Rcpt("bob@mx.example"), &mut out).expect("PIPELINING is offered");
+            client
+                .send(Command::Rcpt { to: "bob@mx.example", params: RcptParams::default() }, &mut out)
+                .expect("PIPELINING is offered");
         }
         if answered {
             assert_eq!(drive(&mut client, black_box(&replies), &mut out, notice), replies.len());

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::capabilities::Capabilities;
 use super::request::{Lined, Request, SendError, Verb, write_request};
 use crate::dot::Unstuff;
 use crate::line::{Lines, strict};
@@ -45,6 +46,8 @@ pub enum Notice<'i> {
     },
     /// A line of CAPA.
     Capability(&'i [u8]),
+    /// A line of LANG: a language's tag and, behind a space, its name in itself.
+    Language(&'i [u8]),
     /// A line of LIST or UIDL that is none.
     Odd(&'i [u8]),
     /// Octets of a message, without dot-stuffing.
@@ -53,26 +56,6 @@ pub enum Notice<'i> {
     End,
     /// TLS is in place, and all that was learnt before is forgotten.
     Secured,
-}
-
-/// What a server said in CAPA.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Capabilities {
-    /// USER and PASS.
-    pub user: bool,
-    /// TOP.
-    pub top: bool,
-    /// UIDL.
-    pub uidl: bool,
-    /// STLS.
-    pub stls: bool,
-    /// PIPELINING.
-    pub pipelining: bool,
-    /// SASL PLAIN.
-    pub sasl_plain: bool,
-    /// SASL LOGIN.
-    pub sasl_login: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +114,17 @@ impl Client {
     /// that the next depends on, within a window of 4096 octets.
     pub fn may_send(&self) -> bool {
         let ends = |sent: &Sent| {
-            matches!(sent.verb, Verb::Connect | Verb::Pass | Verb::Auth | Verb::Stls | Verb::Quit | Verb::User)
+            matches!(
+                sent.verb,
+                Verb::Connect
+                    | Verb::Pass
+                    | Verb::Apop
+                    | Verb::Auth
+                    | Verb::Stls
+                    | Verb::Utf8
+                    | Verb::Quit
+                    | Verb::User
+            )
         };
         let open = matches!(self.state, State::Status | State::Lines(_) | State::Message(_));
         let idle = self.sent.is_empty() && matches!(self.state, State::Status);
@@ -236,8 +229,9 @@ impl Client {
         let line = line.strip_prefix(b".").unwrap_or(line);
         let (first, rest) = word(line);
         match (lined, number(first)) {
+            (Lined::Languages, _) => Notice::Language(line),
             (Lined::Capabilities, _) => {
-                self.learn(line);
+                self.capabilities.learn(line);
                 Notice::Capability(line)
             }
             (Lined::Listing, Some(message)) => match number64(word(rest).0) {
@@ -247,20 +241,6 @@ impl Client {
             (Lined::UniqueIds, Some(message)) if is_unique_id(rest) => Notice::UniqueId { message, id: rest },
             _ => Notice::Odd(line),
         }
-    }
-
-    fn learn(&mut self, line: &[u8]) {
-        let (keyword, rest) = word(line);
-        let is = |name: &[u8]| keyword.eq_ignore_ascii_case(name);
-        let has = |&name: &&[u8]| rest.split(|&byte| byte == b' ').any(|word| word.eq_ignore_ascii_case(name));
-        let known = &mut self.capabilities;
-        known.user |= is(b"USER");
-        known.top |= is(b"TOP");
-        known.uidl |= is(b"UIDL");
-        known.stls |= is(b"STLS");
-        known.pipelining |= is(b"PIPELINING");
-        known.sasl_plain |= is(b"SASL") && has(&&b"PLAIN"[..]);
-        known.sasl_login |= is(b"SASL") && has(&&b"LOGIN"[..]);
     }
 }
 
@@ -346,7 +326,56 @@ pub fn drop_listing(text: &[u8]) -> Option<(u32, u64)> {
     Some((number(first)?, number64(word(rest).0)?))
 }
 
+/// The timestamp in a greeting's text that says that the server takes APOP (RFC 1939 section 7):
+/// with its angle brackets, as it goes into the digest. The last word of the text that is one.
+///
+/// It must be a msg-id as RFC 5322 section 3.6.4 has it, of printable ASCII: whoever could
+/// choose other octets for it could find out the password from MD5's collisions
+/// (CVE-2007-1558).
+pub fn apop_timestamp(greeting: &[u8]) -> Option<&str> {
+    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+    let dot_atom = |text: &str| text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atom));
+    let literal = |text: &str| {
+        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_graphic() && !b"[]\\".contains(&byte)))
+    };
+    let is_timestamp = |word: &&str| {
+        let inner = word.strip_prefix('<').and_then(|word| word.strip_suffix('>'));
+        let parts = inner.and_then(|inner| inner.split_once('@'));
+        parts.is_some_and(|(left, right)| dot_atom(left) && (dot_atom(right) || literal(right)))
+    };
+    core::str::from_utf8(greeting).ok()?.split(' ').rev().find(is_timestamp)
+}
+
 /// RFC 1939 section 7.
 fn is_unique_id(id: &[u8]) -> bool {
     (1..=70).contains(&id.len()) && id.iter().all(|byte| matches!(byte, b'!'..=b'~'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_a_message_id_and_nothing_else() {
+        for (text, is) in [
+            (&b"POP3 server ready <1896.697170952@dbc.mtview.ca.us>"[..], Some("<1896.697170952@dbc.mtview.ca.us>")),
+            (b"<a@[192.0.2.1]> ready", Some("<a@[192.0.2.1]>")),
+            (b"<a@b> and <c@d>", Some("<c@d>")),
+            (b"ready", None),
+            (b"<>", None),
+            (b"<a>", None),
+            (b"<@b>", None),
+            (b"<a@>", None),
+            (b"<a@b", None),
+            (b"<a..b@c>", None),
+            (b"<a@b@c>", None),
+            (b"<a b@c>", None),
+            (b"<a\x80@c>", None),
+            (b"<a\x01@c>", None),
+            (b"x<a@b>", None),
+        ] {
+            assert_eq!(apop_timestamp(text), is, "{}", text.escape_ascii());
+        }
+    }
 }

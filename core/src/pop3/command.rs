@@ -29,6 +29,18 @@ pub enum Command<'i> {
     Capa,
     /// STLS (RFC 2595 section 4): +OK has the layer follow.
     Stls,
+    /// APOP (RFC 1939 section 7): +OK logs in.
+    Apop {
+        /// The mailbox's name.
+        name: &'i str,
+        /// MD5 of the greeting's timestamp, in its angle brackets, and the shared secret.
+        digest: [u8; 16],
+    },
+    /// UTF8 (RFC 6856 section 2.1): +OK begins the UTF-8 mode.
+    Utf8,
+    /// LANG (RFC 6856 section 3). Without a language range a list of languages is asked for:
+    /// `Server::begin`; else +OK with the tag chosen and a word in that language.
+    Lang(Option<&'i str>),
     /// QUIT: from the transaction state, remove what was deleted, then answer.
     Quit,
 }
@@ -49,6 +61,9 @@ impl core::fmt::Debug for Command<'_> {
             Self::Noop => f.write_str("Noop"),
             Self::Capa => f.write_str("Capa"),
             Self::Stls => f.write_str("Stls"),
+            Self::Apop { name, .. } => write!(f, "Apop({name:?}, ..)"),
+            Self::Utf8 => f.write_str("Utf8"),
+            Self::Lang(range) => write!(f, "Lang({range:?})"),
             Self::Quit => f.write_str("Quit"),
         }
     }
@@ -110,6 +125,18 @@ pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, Bad> {
         b"CAPA" => return alone(Command::Capa),
         b"STLS" => return alone(Command::Stls),
         b"QUIT" => return alone(Command::Quit),
+        b"UTF8" => return alone(Command::Utf8),
+        b"LANG" if trimmed.is_empty() => Command::Lang(None),
+        b"LANG" => {
+            Command::Lang(Some(string(trimmed).ok().filter(|range| is_language_range(range)).ok_or(Bad::Arguments)?))
+        }
+        b"APOP" => {
+            // The digest has no spaces, so that a name may.
+            let at = trimmed.iter().rposition(|&byte| byte == b' ').ok_or(Bad::Arguments)?;
+            let (name, digest) = (&trimmed[..at], &trimmed[at + 1..]);
+            text(name)?;
+            Command::Apop { name: string(name)?, digest: digest_of(digest).ok_or(Bad::Arguments)? }
+        }
         b"AUTH" if trimmed.is_empty() => return Ok(Line::Mechanisms),
         b"AUTH" => {
             let (mechanism, initial) = word(trimmed);
@@ -124,4 +151,27 @@ pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, Bad> {
         }
         _ => return Err(Bad::Unknown),
     }))
+}
+
+/// RFC 4647 section 2.1, or `*`.
+fn is_language_range(range: &str) -> bool {
+    let subtag = |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    range == "*" || range.split('-').all(subtag)
+}
+
+/// Sixteen octets in hexadecimal; RFC 1939 section 7 has lower case.
+fn digest_of(hex: &[u8]) -> Option<[u8; 16]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut digest = [0; 16];
+    if hex.len() != 2 * digest.len() {
+        return None;
+    }
+    for (octet, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+        *octet = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(digest)
 }

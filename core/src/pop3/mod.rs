@@ -16,12 +16,14 @@
 //! S: +OK bye
 //! ```
 
+mod capabilities;
 mod client;
 mod command;
 mod request;
 mod server;
 
-pub use client::{Capabilities, Client, Notice, drop_listing};
+pub use capabilities::{Capabilities, Expire};
+pub use client::{Client, Notice, apop_timestamp, drop_listing};
 pub use command::Command;
 pub use request::{Request, SendError, Verb};
-pub use server::{Event, Limits, Server, ServerConfig, Ticket};
+pub use server::{Event, Limits, Server, ServerConfig, Ticket, Utf8};

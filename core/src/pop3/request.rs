@@ -45,6 +45,20 @@ pub enum Request<'a> {
     },
     /// STLS.
     Stls,
+    /// APOP (RFC 1939 section 7), where the greeting has a
+    /// [timestamp](super::apop_timestamp).
+    Apop {
+        /// The mailbox's name.
+        name: &'a str,
+        /// MD5 of the timestamp and the password.
+        digest: [u8; 16],
+    },
+    /// UTF8 (RFC 6856): the UTF-8 mode; before login, and behind STLS.
+    Utf8,
+    /// LANG with a language range, or `*` for the server's own choice.
+    Lang(&'a str),
+    /// LANG: a [`Notice::Language`](super::Notice::Language) each.
+    Languages,
     /// QUIT.
     Quit,
 }
@@ -80,6 +94,12 @@ pub enum Verb {
     Auth,
     /// STLS.
     Stls,
+    /// APOP.
+    Apop,
+    /// UTF8.
+    Utf8,
+    /// LANG.
+    Lang,
     /// QUIT.
     Quit,
 }
@@ -124,6 +144,10 @@ impl core::fmt::Debug for Request<'_> {
             Self::Capa => "Capa",
             Self::Auth { .. } => "Auth(..)",
             Self::Stls => "Stls",
+            Self::Apop { .. } => "Apop(..)",
+            Self::Utf8 => "Utf8",
+            Self::Lang(_) => "Lang(..)",
+            Self::Languages => "Languages",
             Self::Quit => "Quit",
         })
     }
@@ -136,6 +160,7 @@ pub(super) enum Lined {
     Listing,
     UniqueIds,
     Capabilities,
+    Languages,
     Message,
 }
 
@@ -162,6 +187,20 @@ pub(super) fn write_request(request: Request<'_>, out: &mut Vec<u8>) -> Option<(
         Request::Capa => (with(b"CAPA", &[]), (Verb::Capa, Lined::Capabilities)).1,
         Request::Stls => (with(b"STLS", &[]), (Verb::Stls, Lined::No)).1,
         Request::Quit => (with(b"QUIT", &[]), (Verb::Quit, Lined::No)).1,
+        Request::Utf8 => (with(b"UTF8", &[]), (Verb::Utf8, Lined::No)).1,
+        Request::Languages => (with(b"LANG", &[]), (Verb::Lang, Lined::Languages)).1,
+        Request::Lang(range) => {
+            range.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-*".contains(&byte)).then_some(())?;
+            (argument(b"LANG ", range, out)?, (Verb::Lang, Lined::No)).1
+        }
+        Request::Apop { name, digest } => {
+            argument(b"APOP ", name, out)?;
+            out.push(b' ');
+            for octet in digest {
+                out.extend([octet >> 4, octet & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+            }
+            (Verb::Apop, Lined::No)
+        }
         Request::User(name) => (argument(b"USER ", name, out)?, (Verb::User, Lined::No)).1,
         Request::Pass(password) => (argument(b"PASS ", password, out)?, (Verb::Pass, Lined::No)).1,
         Request::Auth { mechanism, initial } => {

@@ -52,8 +52,28 @@ pub struct ServerConfig {
     pub sasl: Mechanisms,
     /// Offer USER and AUTH in plaintext too, where anyone on the path reads the password.
     pub login_in_clear: bool,
+    /// Take APOP (RFC 1939 section 7). The greeting must then hold a timestamp, another each
+    /// time: [`Server::ok`] with a text that has `<octets@host>`. APOP is no encryption: an MD5
+    /// of the password can be guessed by whoever listens.
+    pub apop: bool,
+    /// Offer UTF8 (RFC 6856 section 2).
+    pub utf8: Utf8,
+    /// Offer LANG (RFC 6856 section 3).
+    pub lang: bool,
     /// What a client may cost.
     pub limits: Limits,
+}
+
+/// Where UTF-8 may stand (RFC 6856 section 2).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Utf8 {
+    /// Not offered.
+    #[default]
+    No,
+    /// In messages, once the client said UTF8.
+    Messages,
+    /// And in names and passwords, without that: `UTF8 USER`.
+    Names,
 }
 
 /// The right and the duty to answer one command.
@@ -71,6 +91,7 @@ enum Answer {
     Login,
     Plain,
     Stls,
+    Utf8,
     Quit,
 }
 
@@ -151,6 +172,8 @@ pub struct Server {
     mistakes: u16,
     owed: bool,
     secure: bool,
+    /// UTF8 was said and taken.
+    utf8: bool,
     stopping: bool,
 }
 
@@ -167,6 +190,7 @@ impl Server {
             mistakes: 0,
             owed: false,
             secure,
+            utf8: false,
             stopping: false,
         }
     }
@@ -210,6 +234,14 @@ impl Server {
                 put(&[b"\r\n"], out);
             }
         }
+        match self.config.utf8 {
+            Utf8::No => {}
+            Utf8::Messages => put(&[b"UTF8\r\n"], out),
+            Utf8::Names => put(&[b"UTF8 USER\r\n"], out),
+        }
+        if self.config.lang {
+            put(&[b"LANG\r\n"], out);
+        }
         for capability in more {
             put_text(capability, out);
             put(&[b"\r\n"], out);
@@ -250,6 +282,11 @@ impl Server {
         self.secure
     }
 
+    /// Whether the client can take UTF-8 in messages: it said UTF8, and was told +OK.
+    pub fn is_utf8(&self) -> bool {
+        self.utf8
+    }
+
     fn may_login(&self) -> bool {
         self.secure || self.config.login_in_clear
     }
@@ -269,8 +306,9 @@ impl Server {
             (Answer::Login, true) => State::Transaction,
             (Answer::Login, false) => State::Authorization { user: false },
             (Answer::Stls, true) => State::TlsAccepted,
-            (Answer::Stls, false) | (Answer::Plain, _) => self.state,
+            (Answer::Stls, false) | (Answer::Plain | Answer::Utf8, _) => self.state,
         };
+        self.utf8 |= ticket.answer == Answer::Utf8 && ok;
     }
 
     fn ticket(&mut self, answer: Answer) -> Ticket {
@@ -306,15 +344,28 @@ impl Server {
         let answer = match command {
             Command::Capa => Answer::Plain,
             Command::Quit => Answer::Quit,
-            Command::User(_) | Command::Pass(_) | Command::Stls if transaction => {
+            Command::Lang(_) if !self.config.lang => return self.refuse("LANG is not offered here", out),
+            Command::Lang(_) => Answer::Plain,
+            Command::Utf8 if self.config.utf8 == Utf8::No => return self.refuse("UTF8 is not offered here", out),
+            // RFC 6856 section 2: in the authorization state only.
+            Command::Utf8 if !transaction => Answer::Utf8,
+            Command::Apop { .. } if !self.config.apop => return self.refuse("APOP is not offered here", out),
+            Command::User(_) | Command::Pass(_) | Command::Stls | Command::Apop { .. } | Command::Utf8
+                if transaction =>
+            {
                 return self.refuse("you are logged in already", out);
             }
-            Command::User(_) | Command::Pass(_) if !self.may_login() => return self.refuse_clear(out),
+            Command::User(_) | Command::Pass(_) | Command::Apop { .. } if !self.may_login() => {
+                return self.refuse_clear(out);
+            }
             Command::User(_) => Answer::User,
             Command::Pass(_) if self.state != (State::Authorization { user: true }) => {
                 return self.refuse("say USER first", out);
             }
             Command::Pass(_) => Answer::Login,
+            Command::Apop { .. } => Answer::Login,
+            // RFC 6856 section 2.1: not behind UTF8.
+            Command::Stls if self.utf8 => return self.refuse("STLS goes before UTF8", out),
             Command::Stls if self.secure || !self.config.tls => return self.refuse("STLS is not offered here", out),
             Command::Stls => Answer::Stls,
             _ if !transaction => return self.refuse("log in first", out),

@@ -6,13 +6,12 @@ use core::time::Duration;
 
 use super::command::Verb;
 use super::extensions::Extensions;
-use super::params::BodyType;
 use super::path::{is_domain, is_mailbox};
 use super::reply::ReplyLines;
 use super::request::{Command, SendError};
 use crate::dot::Body;
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
-use crate::text::{is_base64, put_number};
+use crate::text::is_base64;
 
 /// Which command a reply answers: they are numbered from 0, the greeting, upwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -210,26 +209,17 @@ impl Client {
                 self.lmtp = matches!(command, Command::Lhlo(_));
                 verb
             }
-            Command::Mail { from, options } => {
+            Command::Mail { from, params } => {
                 (from.is_empty() || is_mailbox(from)).then_some(())?;
                 line(["MAIL FROM:<", from, ">"]);
-                if let (Some(size), Some(_)) = (options.size, self.extensions.size) {
-                    out.extend_from_slice(b" SIZE=");
-                    put_number(size, out);
-                }
-                if let (Some(body), true) = (options.body, self.extensions.eight_bit_mime) {
-                    out.extend_from_slice(match body {
-                        BodyType::SevenBit => b" BODY=7BIT",
-                        BodyType::EightBitMime => b" BODY=8BITMIME",
-                        BodyType::BinaryMime => b" BODY=BINARYMIME",
-                    });
-                }
+                params.write(&self.extensions, out)?;
                 self.accepted = 0;
                 Verb::Mail
             }
-            Command::Rcpt(to) => {
+            Command::Rcpt { to, params } => {
                 (is_mailbox(to) || to.eq_ignore_ascii_case("postmaster")).then_some(())?;
                 line(["RCPT TO:<", to, ">"]);
+                params.write(&self.extensions, out)?;
                 Verb::Rcpt
             }
             Command::Data => (line(["DATA", "", ""]), Verb::Data).1,

@@ -1,8 +1,9 @@
 //! The command grammar of the server side (RFC 5321 section 4.1.1).
 
-use super::params::{BodyType, MailParams, Xtext};
+use super::config::Offers;
+use super::params::{BadParam, MailParams, RcptParams};
 use super::path::Path;
-use crate::text::{cut, number64};
+use crate::text::cut;
 
 /// The commands, as far as pairing and transitions need to tell them apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,6 +47,21 @@ pub(super) enum Bad {
     Param,
 }
 
+impl From<BadParam> for Bad {
+    fn from(bad: BadParam) -> Self {
+        match bad {
+            BadParam::Unknown => Self::Param,
+            BadParam::Value => Self::Syntax,
+        }
+    }
+}
+
+/// What is offered, as far as the grammar depends on it.
+pub(super) struct Knows {
+    pub(super) offers: Offers,
+    pub(super) auth: bool,
+}
+
 /// A command line, parsed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Line<'i> {
@@ -53,7 +69,7 @@ pub(super) enum Line<'i> {
     Helo(&'i str),
     Lhlo(&'i str),
     Mail(Path<'i>, MailParams<'i>),
-    Rcpt(Path<'i>),
+    Rcpt(Path<'i>, RcptParams<'i>),
     Data,
     Rset,
     Noop,
@@ -73,7 +89,7 @@ pub(super) struct Loose {
 }
 
 /// Parses a line without its CRLF.
-pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
+pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loose), Bad> {
     let mut loose = Loose::default();
     // Without SMTPUTF8 a command is ASCII (RFC 5321 section 2.4); controls have no place.
     let printable = line.iter().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~' | b'\t'));
@@ -91,15 +107,14 @@ pub(super) fn parse(line: &[u8]) -> Result<(Line<'_>, Loose), Bad> {
         (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
         (MAIL, 4) => {
             let (path, params) = path(rest, "FROM:", &mut loose)?;
-            mail_params(params).map(|params| Line::Mail(path, params))
+            Ok(Line::Mail(path, MailParams::parse(params, &knows.offers, knows.auth)?))
         }
         (RCPT, 4) => {
             let (path, params) = path(rest, "TO:", &mut loose)?;
-            match params.is_empty() {
-                true if path.is_null() => Err(Bad::Address),
-                true => Ok(Line::Rcpt(path)),
-                false => Err(Bad::Param),
+            if path.is_null() {
+                return Err(Bad::Address);
             }
+            Ok(Line::Rcpt(path, RcptParams::parse(params, &knows.offers)?))
         }
         (DATA, 4) => alone(Line::Data),
         (RSET, 4) => alone(Line::Rset),
@@ -161,36 +176,4 @@ fn path<'i>(rest: &'i str, keyword: &str, loose: &mut Loose) -> Result<(Path<'i>
         None if rest.is_empty() => Ok((path, "")),
         None => Err(Bad::Syntax),
     }
-}
-
-fn mail_params(params: &str) -> Result<MailParams<'_>, Bad> {
-    let mut parsed = MailParams::default();
-    let mut rest = params;
-    while !rest.is_empty() {
-        let (param, after) = cut(rest, b' ');
-        rest = after;
-        if param.is_empty() {
-            continue;
-        }
-        let equals = param.bytes().position(|byte| byte == b'=').ok_or(Bad::Param)?;
-        let (keyword, value) = (&param[..equals], &param[equals + 1..]);
-        let first = if keyword.eq_ignore_ascii_case("SIZE") {
-            parsed.size.replace(number64(value.as_bytes()).ok_or(Bad::Syntax)?).is_none()
-        } else if keyword.eq_ignore_ascii_case("BODY") {
-            let body = match value {
-                _ if value.eq_ignore_ascii_case("7BIT") => BodyType::SevenBit,
-                _ if value.eq_ignore_ascii_case("8BITMIME") => BodyType::EightBitMime,
-                _ => return Err(Bad::Syntax),
-            };
-            parsed.body.replace(body).is_none()
-        } else if keyword.eq_ignore_ascii_case("AUTH") && !value.is_empty() {
-            parsed.auth.replace(Xtext(value)).is_none()
-        } else {
-            return Err(Bad::Param);
-        };
-        if !first {
-            return Err(Bad::Syntax);
-        }
-    }
-    Ok(parsed)
 }

@@ -64,6 +64,81 @@ pub enum Protocol {
     Lmtp,
 }
 
+/// Which of the extensions that one need not offer a server offers. A parameter of one that is
+/// not offered is answered 555.
+///
+/// PIPELINING, 8BITMIME, SIZE and ENHANCEDSTATUSCODES always are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Offers {
+    /// SMTPUTF8 (RFC 6531).
+    pub smtp_utf8: bool,
+    /// CHUNKING (RFC 3030): BDAT.
+    pub chunking: bool,
+    /// BINARYMIME (RFC 3030 section 3); only with `chunking`.
+    pub binary_mime: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
+    /// REQUIRETLS (RFC 8689), announced under TLS only.
+    pub require_tls: bool,
+    /// FUTURERELEASE (RFC 4865), and how far in the future.
+    pub future_release: Option<FutureRelease>,
+    /// DELIVERBY (RFC 2852), and the least time that may be asked for with a return; 0 for any.
+    pub deliver_by: Option<u32>,
+    /// MT-PRIORITY (RFC 6710).
+    pub mt_priority: bool,
+    /// ETRN (RFC 1985).
+    pub etrn: bool,
+    /// RRVS (RFC 7293).
+    pub rrvs: bool,
+    /// XCLIENT (Postfix's XCLIENT_README): for peers that may say who their client is.
+    pub xclient: bool,
+    /// LIMITS (RFC 9422) of recipients and of messages.
+    pub limits: bool,
+}
+
+/// How far in the future a message may be held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FutureRelease {
+    /// Seconds, for HOLDFOR.
+    pub seconds: u32,
+    /// Seconds after 1970-01-01T00:00:00Z, for HOLDUNTIL.
+    pub until: u32,
+}
+
+impl Offers {
+    /// None of them.
+    pub const NONE: Self = Self {
+        smtp_utf8: false,
+        chunking: false,
+        binary_mime: false,
+        dsn: false,
+        require_tls: false,
+        future_release: None,
+        deliver_by: None,
+        mt_priority: false,
+        etrn: false,
+        rrvs: false,
+        xclient: false,
+        limits: false,
+    };
+
+    /// All of them, without bounds.
+    pub const ALL: Self = Self {
+        smtp_utf8: true,
+        chunking: true,
+        binary_mime: true,
+        dsn: true,
+        require_tls: true,
+        future_release: Some(FutureRelease { seconds: 999_999_999, until: u32::MAX }),
+        deliver_by: Some(0),
+        mt_priority: true,
+        etrn: true,
+        rrvs: true,
+        xclient: true,
+        limits: true,
+    };
+}
+
 /// What a server offers.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -76,6 +151,8 @@ pub struct ServerConfig {
     pub auth: Mechanisms,
     /// Offer AUTH in plaintext too, where anyone on the path reads the password.
     pub auth_in_clear: bool,
+    /// Extensions that one need not offer.
+    pub offers: Offers,
     /// What a client may cost.
     pub limits: Limits,
 }

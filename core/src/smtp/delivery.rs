@@ -12,9 +12,9 @@ use alloc::vec::Vec;
 
 use super::client::{Client, Notice};
 use super::command::Verb;
-use super::params::BodyType;
+use super::params::{BodyType, MailParams, RcptParams};
 use super::reply::{Enhanced, ReplyLines};
-use super::request::{Command, MailOptions, SendError};
+use super::request::{Command, SendError};
 use crate::dot::Body;
 use crate::text::put_printable;
 
@@ -331,8 +331,8 @@ impl Delivery {
         }
         self.stage = Stage::Envelope;
         let body = if self.envelope.eight_bit { Some(BodyType::EightBitMime) } else { None };
-        let options = MailOptions::new(Some(self.envelope.size), body);
-        let sent = client.send(Command::Mail { from: &self.envelope.sender, options }, out);
+        let params = MailParams::new(Some(self.envelope.size), body);
+        let sent = client.send(Command::Mail { from: &self.envelope.sender, params }, out);
         self.sent = 1;
         match sent {
             Err(SendError::Argument) => {
@@ -349,7 +349,7 @@ impl Delivery {
             let index = self.sent - 1;
             if let Some(recipient) = self.envelope.recipients.get(index) {
                 self.sent += 1;
-                if client.send(Command::Rcpt(recipient), out).is_err() {
+                if client.send(Command::Rcpt { to: recipient, params: RcptParams::default() }, out).is_err() {
                     let said = ours(Enhanced(5, 1, 3), "the recipient's address is not valid");
                     self.verdicts[index] = Some(Verdict::Failed(said));
                 }

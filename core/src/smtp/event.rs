@@ -1,7 +1,7 @@
 //! What an SMTP client does, as its server sees it.
 
 use super::command::Verb;
-use super::params::MailParams;
+use super::params::{MailParams, RcptParams};
 use super::path::Path;
 
 /// The right and the duty to answer one command. Spent by
@@ -47,6 +47,8 @@ pub enum Event<'i> {
     Rcpt {
         /// The forward-path.
         to: Path<'i>,
+        /// What was said of the recipient.
+        params: RcptParams<'i>,
         /// To be answered.
         ticket: Ticket,
     },
@@ -147,7 +149,7 @@ impl core::fmt::Debug for Event<'_> {
             Self::Connect { .. } => f.write_str("Connect"),
             Self::Hello { name, extended, .. } => write!(f, "Hello({name:?}, extended: {extended})"),
             Self::Mail { from, params, .. } => write!(f, "Mail({from:?}, {params:?})"),
-            Self::Rcpt { to, .. } => write!(f, "Rcpt({to:?})"),
+            Self::Rcpt { to, params, .. } => write!(f, "Rcpt({to:?}, {params:?})"),
             Self::Data { .. } => f.write_str("Data"),
             Self::Chunk(octets) => write!(f, "Chunk({} octets)", octets.len()),
             Self::Message { size, .. } => write!(f, "Message({size} octets)"),

@@ -30,18 +30,20 @@ mod refusals;
 mod reply;
 mod request;
 mod server;
+mod xclient;
 
 pub use client::{Client, Id, Notice};
 pub use command::Verb;
-pub use config::{Limits, Protocol, ServerConfig};
+pub use config::{FutureRelease, Limits, Offers, Protocol, ServerConfig};
 pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
 pub use event::{Event, Ticket, Tolerated};
-pub use extensions::Extensions;
+pub use extensions::{Extensions, SessionLimits};
 pub use params::{
-    BodyType, ByMode, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams, Ret, RrvsAction,
-    ValidSince, Xtext,
+    BodyType, ByMode, DATE_MAX, DATE_MIN, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams,
+    Ret, RrvsAction, ValidSince, Xtext, unitext, xtext,
 };
 pub use path::{Path, is_domain, is_mailbox};
 pub use reply::{Enhanced, Reply, ReplyLines};
-pub use request::{Command, MailOptions, SendError};
+pub use request::{Command, SendError};
 pub use server::Server;
+pub use xclient::{XclientAttribute, XclientAttributes};

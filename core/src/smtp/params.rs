@@ -1,140 +1,85 @@
 //! The parameters of MAIL and RCPT, the same values on both sides: what a client writes is
 //! what a server reads.
+//!
+//! Nothing here allocates but the decoding of what was encoded. A value that is built by hand
+//! and is not of the grammar is not written: the writers then give `None`.
+//!
+//! The longest lines that can come of these: MAIL has 512 octets without parameters (RFC 5321
+//! section 4.5.3.1.4), and with its space each of SIZE at most 26 (RFC 1870 section 3), BODY 16
+//! (RFC 3030 section 3), SMTPUTF8 10 (RFC 6531 section 3.1), AUTH 500 (RFC 4954 section 3), RET 9
+//! and ENVID 107 (RFC 3461 section 4.4), REQUIRETLS 11 (RFC 8689 section 2), HOLDUNTIL 36, BY 17,
+//! MT-PRIORITY 15 (RFC 6710 section 3): 1259. RCPT has 512, NOTIFY 30, ORCPT 501 (RFC 3461
+//! section 4.2) and RRVS 33: 1076. [`Limits::line`](super::Limits::line) is 2048.
 
-/// What a message's body may hold.
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+mod date;
+mod dsn;
+mod mail;
+mod rcpt;
+mod xtext;
+
+pub use date::{DATE_MAX, DATE_MIN};
+pub use dsn::{Notify, OriginalRecipient, Ret, unitext};
+pub use mail::{BodyType, ByMode, DeliverBy, Hold, MailParams, Priority};
+pub use rcpt::{RcptParams, RrvsAction, ValidSince};
+pub use xtext::{Xtext, xtext};
+
+use crate::text::cut;
+
+/// Why a parameter is not taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum BodyType {
-    /// Octets below 128, in lines.
-    SevenBit,
-    /// All octets, in lines (RFC 6152).
-    EightBitMime,
-    /// All octets, in lines or not: by BDAT only (RFC 3030 section 3).
-    BinaryMime,
+pub(super) enum BadParam {
+    /// 555: nobody here knows it, or its extension is not offered.
+    Unknown,
+    /// 501: it came twice, or its value is none.
+    Value,
 }
 
-/// The parameters of MAIL, checked.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct MailParams<'i> {
-    /// Octets that the client means to send (RFC 1870).
-    pub size: Option<u64>,
-    /// BODY (RFC 6152, RFC 3030).
-    pub body: Option<BodyType>,
-    /// SMTPUTF8: addresses or header hold UTF-8 (RFC 6531).
-    pub smtp_utf8: bool,
-    /// AUTH: who submitted it first (RFC 4954 section 5); `<>` if that is not known.
-    pub auth: Option<Xtext<'i>>,
-    /// RET: how much of the message a failure report returns (RFC 3461 section 4.3).
-    pub ret: Option<Ret>,
-    /// ENVID: the sender's name for this transaction (RFC 3461 section 4.4).
-    pub envid: Option<Xtext<'i>>,
-    /// REQUIRETLS: on no hop without verified TLS (RFC 8689).
-    pub require_tls: bool,
-    /// HOLDFOR, HOLDUNTIL: not to be sent on before (RFC 4865).
-    pub hold: Option<Hold>,
-    /// BY: the time that delivery may take (RFC 2852).
-    pub by: Option<DeliverBy>,
-    /// MT-PRIORITY: -9 to 9, what is above 0 before the rest (RFC 6710).
-    pub priority: Option<Priority>,
+/// A parameter as it stands on the line.
+#[derive(Clone, Copy)]
+struct Param<'i> {
+    keyword: &'i str,
+    /// None without `=`.
+    value: Option<&'i str>,
 }
 
-/// The parameters of RCPT, checked.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct RcptParams<'i> {
-    /// NOTIFY: of what the sender wants reports (RFC 3461 section 4.1).
-    pub notify: Option<Notify>,
-    /// ORCPT: the address that the sender gave first (RFC 3461 section 4.2).
-    pub orcpt: Option<OriginalRecipient<'i>>,
-    /// RRVS: only if the mailbox has had the same owner since (RFC 7293).
-    pub rrvs: Option<ValidSince>,
-}
+impl<'i> Param<'i> {
+    fn is(self, keyword: &str) -> bool {
+        self.keyword.eq_ignore_ascii_case(keyword)
+    }
 
-/// Text with `+` and its octets beyond printable ASCII written as `+XX` (RFC 3461 section 4),
-/// as it stands on the line.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Xtext<'i>(pub(super) &'i str);
+    /// The value that there must be; empty is none (RFC 5321 section 4.1.2, `esmtp-value`).
+    fn value(self) -> Result<&'i str, BadParam> {
+        self.value.filter(|value| !value.is_empty()).ok_or(BadParam::Value)
+    }
 
-impl<'i> Xtext<'i> {
-    /// As it stands on the line.
-    pub const fn as_str(self) -> &'i str {
-        self.0
+    /// Nothing: for keywords that take no value.
+    fn alone(self) -> Result<(), BadParam> {
+        if self.value.is_none() { Ok(()) } else { Err(BadParam::Value) }
     }
 }
 
-/// RET.
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ret {
-    /// FULL.
-    Full,
-    /// HDRS.
-    Headers,
+/// The parameters that a line's rest holds, parted by spaces.
+fn params(text: &str) -> impl Iterator<Item = Param<'_>> {
+    let mut rest = text;
+    core::iter::from_fn(move || {
+        rest = rest.trim_start_matches(' ');
+        if rest.is_empty() {
+            return None;
+        }
+        let (param, after) = cut(rest, b' ');
+        rest = after;
+        let value = param.len() > cut(param, b'=').0.len();
+        let (keyword, text) = cut(param, b'=');
+        Some(Param { keyword, value: value.then_some(text) })
+    })
 }
 
-/// NOTIFY: never, or at least one of three.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Notify(pub(super) u8);
-
-/// ORCPT: an address type and an address.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct OriginalRecipient<'i> {
-    /// `rfc822`, `utf-8`, or another of the registered types.
-    pub address_type: &'i str,
-    /// The address as it stands on the line: xtext, or for `utf-8` what RFC 6533 section 3
-    /// has.
-    pub address: &'i str,
+/// Sets what may be set once.
+fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), BadParam> {
+    if slot.replace(value).is_some() { Err(BadParam::Value) } else { Ok(()) }
 }
 
-/// HOLDFOR or HOLDUNTIL.
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Hold {
-    /// So many seconds.
-    For(u32),
-    /// Until so many seconds after 1970-01-01T00:00:00Z.
-    Until(u32),
-}
-
-/// BY.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct DeliverBy {
-    /// Seconds that are left: -999999999 to 999999999.
-    pub seconds: i32,
-    /// What is to happen when they are over.
-    pub mode: ByMode,
-    /// Whether the sender wants to hear of relaying (`T`).
-    pub trace: bool,
-}
-
-/// What happens to a message that is late (RFC 2852 section 4).
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ByMode {
-    /// `N`: the sender is told, and delivery goes on.
-    Notify,
-    /// `R`: it is returned.
-    Return,
-}
-
-/// MT-PRIORITY: -9 to 9.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Priority(pub(super) i8);
-
-/// RRVS.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ValidSince {
-    /// Seconds after 1970-01-01T00:00:00Z.
-    pub since: i64,
-    /// What a server does that hands on to one without RRVS (RFC 7293 section 5.2).
-    pub action: RrvsAction,
-}
-
-/// The last letter of RRVS.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum RrvsAction {
-    /// `C`, or none: go on without it.
-    #[default]
-    Continue,
-    /// `R`: reject.
-    Reject,
+/// A keyword counts only where its extension is offered.
+fn offered(is: bool) -> Result<(), BadParam> {
+    if is { Ok(()) } else { Err(BadParam::Unknown) }
 }

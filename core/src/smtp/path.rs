@@ -102,6 +102,11 @@ pub fn is_domain(text: &str) -> bool {
     domain_len(text) == Some(text.len())
 }
 
+/// Whether this is a dot-string (RFC 5321 section 4.1.2).
+pub(super) fn is_dot_string(text: &str) -> bool {
+    dot_string(text.as_bytes()) == Some(text.len())
+}
+
 /// Skips `@one,@two:`, which is accepted and ignored (RFC 5321 appendix C).
 fn source_route(text: &str) -> Option<&str> {
     if !text.starts_with('@') {

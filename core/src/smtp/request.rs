@@ -1,6 +1,6 @@
 //! Commands as a client says them (RFC 5321 section 4.1.1, RFC 2033, RFC 3207, RFC 4954).
 
-use super::params::BodyType;
+use super::params::{MailParams, RcptParams};
 
 /// A command to send. Arguments are checked: no octet in them can end the line.
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -18,10 +18,15 @@ pub enum Command<'a> {
         /// The reverse-path.
         from: &'a str,
         /// What to say of the message, as far as it was offered.
-        options: MailOptions,
+        params: MailParams<'a>,
     },
-    /// RCPT TO with the forward-path without brackets.
-    Rcpt(&'a str),
+    /// RCPT TO.
+    Rcpt {
+        /// The forward-path without brackets.
+        to: &'a str,
+        /// What to say of the recipient, as far as it was offered.
+        params: RcptParams<'a>,
+    },
     /// DATA.
     Data,
     /// RSET.
@@ -52,8 +57,8 @@ impl core::fmt::Debug for Command<'_> {
             Self::Ehlo(name) => write!(f, "Ehlo({name:?})"),
             Self::Helo(name) => write!(f, "Helo({name:?})"),
             Self::Lhlo(name) => write!(f, "Lhlo({name:?})"),
-            Self::Mail { from, options } => write!(f, "Mail({from:?}, {options:?})"),
-            Self::Rcpt(to) => write!(f, "Rcpt({to:?})"),
+            Self::Mail { from, params } => write!(f, "Mail({from:?}, {params:?})"),
+            Self::Rcpt { to, params } => write!(f, "Rcpt({to:?}, {params:?})"),
             Self::Data => f.write_str("Data"),
             Self::Rset => f.write_str("Rset"),
             Self::Noop => f.write_str("Noop"),
@@ -63,25 +68,6 @@ impl core::fmt::Debug for Command<'_> {
             Self::StartTls => f.write_str("StartTls"),
             Self::Quit => f.write_str("Quit"),
         }
-    }
-}
-
-/// The parameters of MAIL.
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct MailOptions {
-    /// Octets of the message; said where SIZE is offered.
-    pub size: Option<u64>,
-    /// Said where 8BITMIME is offered. A message that has 8-bit octets must not go where it
-    /// is not: that is the caller's to see ([`Extensions::eight_bit_mime`](super::Extensions::eight_bit_mime)).
-    pub body: Option<BodyType>,
-}
-
-impl MailOptions {
-    /// Both.
-    pub const fn new(size: Option<u64>, body: Option<BodyType>) -> Self {
-        Self { size, body }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use super::command::{self, Bad, Line, Loose, Verb};
+use super::command::{self, Bad, Knows, Line, Loose, Verb};
 use super::config::{Protocol, ServerConfig};
 use super::event::{Event, Ticket, Tolerated};
 use super::refusals as say;
@@ -260,7 +260,8 @@ impl Server {
         let Some(line) = strict(line) else {
             return self.refuse(&say::BAD_LINE, out);
         };
-        let parsed = command::parse(line);
+        let knows = Knows { offers: self.config.offers, auth: !self.config.auth.is_empty() };
+        let parsed = command::parse(line, &knows);
         if self.refusing && !matches!(parsed, Ok((Line::Quit, _))) {
             return self.refuse(&say::SEQUENCE, out);
         }
@@ -296,7 +297,7 @@ impl Server {
             Line::StartTls if self.secure || !self.config.tls => self.refuse(&say::NOT_HERE, out),
             Line::StartTls if self.mail => self.refuse(&say::SEQUENCE, out),
             Line::StartTls => Event::StartTls { ticket: self.ticket(Verb::StartTls) },
-            Line::Mail(..) | Line::Rcpt(_) | Line::Data | Line::Auth(..) if self.hello == Hello::None => {
+            Line::Mail(..) | Line::Rcpt(..) | Line::Data | Line::Auth(..) if self.hello == Hello::None => {
                 self.refuse(&say::HELLO_FIRST, out)
             }
             Line::Mail(..) if self.mail => self.refuse(&say::SEQUENCE, out),
@@ -304,13 +305,13 @@ impl Server {
                 self.refuse(&say::TOO_BIG, out)
             }
             Line::Mail(from, params) => Event::Mail { from, params, ticket: self.ticket(Verb::Mail) },
-            Line::Rcpt(_) if !self.mail => self.refuse(&say::SEQUENCE, out),
-            Line::Rcpt(_) if self.recipients >= self.config.limits.recipients => {
+            Line::Rcpt(..) if !self.mail => self.refuse(&say::SEQUENCE, out),
+            Line::Rcpt(..) if self.recipients >= self.config.limits.recipients => {
                 // RFC 5321 section 4.5.3.1.10: the client sends the rest in another message.
                 Reply::new(452, Enhanced(4, 5, 3), "too many recipients").write(self.hello == Hello::Ehlo, true, out);
                 Event::Refused { code: 452 }
             }
-            Line::Rcpt(to) => Event::Rcpt { to, ticket: self.ticket(Verb::Rcpt) },
+            Line::Rcpt(to, params) => Event::Rcpt { to, params, ticket: self.ticket(Verb::Rcpt) },
             Line::Data if !self.mail => self.refuse(&say::SEQUENCE, out),
             // RFC 2033 section 4.2: 503 to DATA without a recipient.
             Line::Data if self.recipients == 0 && lmtp => self.refuse(&say::SEQUENCE, out),

@@ -26,6 +26,12 @@ domains = ["{domain}"]
 # "postmaster@{domain}" = "you@{domain}"
 # "team@{domain}" = ["ann@{domain}", "bob@elsewhere.example"]
 
+# Mail for "user+anything" is for "user", unless there is an account or alias of that name.
+# An empty subaddress turns that off. Mail for nobody of a domain goes to its catch-all.
+[local]
+# subaddress = "+"
+# catch_all = {{ "{domain}" = "you@{domain}" }}
+
 # Where to listen. For IPv6 as well, add addresses such as "[::]:25"; a host where that
 # takes IPv4 along (Linux's default) then needs "[::]:25" alone.
 [listen]
@@ -46,6 +52,39 @@ imaps = ["0.0.0.0:993"]
 [tls]
 certificate = "certificate.pem"
 key = "key.pem"
+
+# What is asked of servers that bring mail.
+[inbound]
+# How long the greeting is held back: who talks before it is no mail server, and is refused.
+# greet_pause = "0s"
+# Refuse clients that send commands before the answers they must wait for.
+# forbid_pipelining = true
+# CR or LF alone in a message: "refuse" it, or "normalise" it to CRLF.
+# bare_newline = "refuse"
+# Let VRFY tell those who may relay who has a mailbox here.
+# vrfy = false
+# Who may say in whose name it speaks (XCLIENT): content filters in front of us.
+# xclient_from = ["127.0.0.1"]
+
+# Ask strangers to come again, which programs that send spam seldom do. Off without a delay.
+[greylist]
+# delay = "5m"                     # from the first attempt
+# window = "2d"                    # in which the second must come
+# lifetime = "36d"                 # for which who came again is known
+# entries = 200000                 # that are remembered
+
+# What our own users may do, beside [limits].
+[submission]
+# recipients = 1000
+# message = "50MiB"
+# messages_per_hour = 1000         # of one account; 0 is for no limit
+# hold = "7d"                      # how long mail may be held back (FUTURERELEASE); 0 is never
+
+# Proxies in front of us that tell by the PROXY protocol (version 1 or 2) who connects. They
+# must, on these listeners; from others the header is not taken.
+[proxy]
+# networks = ["127.0.0.1"]
+# listeners = ["smtp", "submission", "submissions"]
 
 [auth]
 # Take passwords over connections without TLS, where anyone on the way can read them.
@@ -82,6 +121,12 @@ key = "key.pem"
 # connections = 10000
 # connections_per_address = 50
 # connections_per_network = 500    # a /24 of IPv4, a /64 of IPv6
+# How often one address (or /64 of IPv6) may come; 0 is for no limit. Not counted are this
+# host, and the networks that may relay.
+# connections_per_minute = 600
+# messages_per_minute = 1000
+# recipients_per_minute = 10000
+# login_failures_per_hour = 100    # past it, the address is not let in for a while
 # received = 100                   # Received lines past which a message is in a loop
 # login_failures = 5
 # login_delay = "2s"

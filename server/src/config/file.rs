@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, Section, line, number, string};
 use super::values::{self, Read};
 use super::{
-    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
+    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases, policy,
 };
 use crate::account::normalize;
 
@@ -26,7 +26,8 @@ const LOGIN_DELAY_MAX: Duration = Duration::from_secs(60);
 pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError>> {
     let (mut reader, tree) = Reader::new(text);
     let file = Section { name: "", table: tree.get_ref() };
-    reader.known(file, &["hostname", "data", "domains", "aliases", "listen", "tls", "auth", "dns", "relay", "limits"]);
+    let own = ["hostname", "data", "domains", "aliases", "listen", "tls", "auth", "dns", "relay", "limits"];
+    reader.known(file, &[&own[..], &policy::SECTIONS].concat());
     let hostname = reader.value(file, "hostname", |value| values::domain(string(value)?));
     let data = reader.value(file, "data", |value| file_path(value, folder));
     for (key, example) in [
@@ -67,6 +68,7 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError
     if let Some(section) = reader.section(file.table, "limits") {
         limits(&mut reader, section, &mut config.limits);
     }
+    policy::sections(&mut reader, file.table, &mut config);
     let errors = reader.finish();
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
@@ -266,6 +268,10 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "connections",
             "connections_per_address",
             "connections_per_network",
+            "connections_per_minute",
+            "messages_per_minute",
+            "recipients_per_minute",
+            "login_failures_per_hour",
             "received",
             "login_failures",
             "login_delay",
@@ -294,6 +300,10 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
         ("received", 100, &mut limits.received),
         ("login_failures", 1, &mut limits.login_failures),
         ("data_rate", 0, &mut limits.data_rate),
+        ("connections_per_minute", 0, &mut limits.connections_per_minute),
+        ("messages_per_minute", 0, &mut limits.messages_per_minute),
+        ("recipients_per_minute", 0, &mut limits.recipients_per_minute),
+        ("login_failures_per_hour", 0, &mut limits.login_failures_per_hour),
         ("imap_literals", 1, &mut limits.imap_literals),
     ] {
         if let Some(count) = reader.value(section, key, |value| number(value, least..=u32::MAX.into())) {
@@ -366,7 +376,7 @@ fn port(value: &DeValue<'_>) -> Read<u16> {
     number(value, 1..=u16::MAX.into()).map(|port| port as u16)
 }
 
-fn duration(value: &DeValue<'_>) -> Read<Duration> {
+pub(super) fn duration(value: &DeValue<'_>) -> Read<Duration> {
     match value {
         DeValue::Integer(_) => number(value, 0..=u32::MAX.into()).map(Duration::from_secs),
         _ => values::duration(value.as_str().unwrap_or_default()),
@@ -377,7 +387,7 @@ fn positive(duration: Duration) -> Read<Duration> {
     if duration.is_zero() { Err("must be a second at least".into()) } else { Ok(duration) }
 }
 
-fn message_size(value: &DeValue<'_>) -> Read<u64> {
+pub(super) fn message_size(value: &DeValue<'_>) -> Read<u64> {
     let octets = match value {
         DeValue::Integer(_) => number(value, 0..=u64::MAX)?,
         _ => values::size(value.as_str().unwrap_or_default())?,
@@ -388,7 +398,7 @@ fn message_size(value: &DeValue<'_>) -> Read<u64> {
     }
 }
 
-fn network(text: &str) -> Read<Network> {
+pub(super) fn network(text: &str) -> Read<Network> {
     match Network::parse(text) {
         None => Err("is no network, as in \"192.0.2.0/24\" or \"2001:db8::/32\", \
                      with nothing but zeros behind the prefix"

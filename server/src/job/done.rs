@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AccountId, MailboxId, QueueId, Spool};
+use super::{AccountId, MailboxId, QueueId, Spool, Timestamp};
 #[expect(unused_imports, reason = "for the documentation")]
 use super::{Admin, Job};
 use crate::digest::Digest;
@@ -21,6 +21,10 @@ pub enum Done {
     Authenticated(Option<AccountId>),
     /// For each address asked for.
     Found(Vec<Option<AccountId>>),
+    /// How long the client has to wait; none if its message may come in.
+    Greylisted(Option<Duration>),
+    /// For each account asked for; zero for those that are older than such records, or gone.
+    Created(Vec<Timestamp>),
     /// The message, its octets put away.
     Spooled(Spool),
     /// It is on stable storage.

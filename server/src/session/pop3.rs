@@ -8,7 +8,7 @@ mod send;
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use postkern::pop3::{Command, Event, Server, ServerConfig, Ticket};
+use postkern::pop3::{Command, Event, Server, ServerConfig, Ticket, Utf8};
 
 use self::send::Sending;
 use super::login::{Checked, Login, Next, broken};
@@ -71,6 +71,7 @@ impl Pop3 {
         let mut machine = ServerConfig::default();
         machine.tls = config.tls.is_some();
         machine.sasl = super::MECHANISMS;
+        (machine.utf8, machine.lang) = (Utf8::Names, true);
         machine.login_in_clear = config.plaintext_login;
         let limits = &config.limits;
         machine.limits.mistakes = (limits.mistakes_before_login, limits.mistakes);
@@ -146,6 +147,17 @@ impl Pop3 {
                 self.user.clear();
                 machine.ok(ticket, "start TLS", out);
             }
+            Command::Utf8 => machine.ok(ticket, "UTF-8 from now on", out),
+            // RFC 6856 section 3: English is what there is.
+            Command::Lang(None) => {
+                let mut body = machine.begin(ticket, "languages follow", out);
+                machine.write(&mut body, b"en English\r\n", out);
+                machine.end(body, out);
+            }
+            Command::Lang(Some(range)) if range == "*" || range.eq_ignore_ascii_case("en") => {
+                machine.ok(ticket, "en English it is", out);
+            }
+            Command::Lang(Some(_)) => machine.err(ticket, "no such language here", out),
             Command::Noop => machine.ok(ticket, "ok", out),
             Command::Quit => return self.quit(ticket, machine, out),
             _ => return self.transaction(command, ticket, machine, out),
@@ -194,7 +206,12 @@ impl Pop3 {
                 open.deleted.fill(false);
                 machine.ok(ticket, "ok", out);
             }
-            Command::User(_) | Command::Pass(_) | Command::Capa | Command::Stls | Command::Noop | Command::Quit => {
+            // APOP is not offered: it would need the password itself.
+            Command::User(_) | Command::Pass(_) | Command::Apop { .. } | Command::Capa | Command::Stls => {
+                debug_assert!(false, "answered by `command`");
+                machine.err(ticket, BROKEN, out);
+            }
+            Command::Utf8 | Command::Lang(_) | Command::Noop | Command::Quit => {
                 debug_assert!(false, "answered by `command`");
                 machine.err(ticket, BROKEN, out);
             }

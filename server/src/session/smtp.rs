@@ -18,6 +18,7 @@ use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Tic
 
 use crate::config::{Config, Listener};
 use crate::job::{AccountId, Done, Job, Local, Spool};
+use crate::queue::{RecipientTerms, Remote, Terms};
 use crate::service::{Session, Step};
 use crate::trace::HeaderScan;
 
@@ -41,13 +42,16 @@ pub struct Smtp {
 #[derive(Default)]
 struct Transaction {
     reverse_path: String,
+    /// What the sender asked for.
+    terms: Terms,
     /// Octets that MAIL announced.
     announced: u64,
     /// The recipient, if there is one only, for the trace line.
     recipient: Option<String>,
     recipients: u32,
     local: Vec<Local>,
-    remote: Vec<String>,
+    remote: Vec<Remote>,
+    expanded: Vec<Remote>,
     header: HeaderScan,
     spool: Spool,
     /// The store could not take its octets: what its end is answered with.
@@ -81,6 +85,8 @@ enum Pending {
 struct Asked {
     /// As given, for the trace lines.
     recipient: String,
+    /// What the sender asked for it.
+    terms: RecipientTerms,
     /// Its targets here, in lower case.
     local: Vec<String>,
     /// Its targets elsewhere.
@@ -140,11 +146,11 @@ impl Smtp {
         machine.reply(ticket, &Reply::plain(220, &text), out);
     }
 
-    fn mail(&mut self, from: &str, announced: u64) -> Reply<'static> {
+    fn mail(&mut self, from: &str, announced: u64, terms: Terms) -> Reply<'static> {
         if is_submission(self.listener) && !from.is_empty() && !self.owns(from) {
             return Reply::new(550, Enhanced(5, 7, 1), "you may not send as this sender");
         }
-        self.transaction = Transaction { reverse_path: from.into(), announced, ..Transaction::default() };
+        self.transaction = Transaction { reverse_path: from.into(), announced, terms, ..Transaction::default() };
         Reply::new(250, Enhanced(2, 1, 0), "ok")
     }
 
@@ -225,11 +231,11 @@ impl Session<Server> for Smtp {
             }
             Event::Mail { from, params, ticket } => {
                 self.tolerations(machine);
-                (ticket, self.mail(from.as_str(), params.size.unwrap_or(0)))
+                (ticket, self.mail(from.as_str(), params.size.unwrap_or(0), Terms::of(&params)))
             }
-            Event::Rcpt { to, ticket } => {
+            Event::Rcpt { to, ticket, .. } => {
                 self.tolerations(machine);
-                return self.rcpt(to, ticket, machine, out);
+                return self.rcpt(to, RecipientTerms::default(), ticket, machine, out);
             }
             Event::Data { ticket } => {
                 self.pending = Pending::Room(ticket);

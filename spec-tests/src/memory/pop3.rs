@@ -7,23 +7,28 @@
 //! | `sasl=PLAIN,LOGIN`, `clear=yes` | mechanisms; also, and USER too, without TLS |
 //! | `locked=yes` | the maildrop is in use elsewhere |
 //! | `greeting=err` | the greeting is -ERR |
+//! | `apop=name:digest` | APOP is taken, with this digest; the greeting has the RFC's timestamp |
+//! | `utf8=yes`, `utf8=user`, `lang=en,de` | UTF8, UTF8 USER, LANG with these languages |
 //! | `line= auth_line= excess= mistakes= login= idle=` | limits |
 //! | `@ message OCTETS` | a message of the maildrop, with escapes |
 //!
 //! Events: `user NAME`, `login NAME`, `stat`, `list N`, `uidl N`, `retr N`, `top N LINES`,
 //! `dele N`, `rset`, `noop`, `capa`, `stls`, `quit`, `removed N,...`, `auth MECHANISM`,
-//! `refused`.
+//! `refused`, `apop NAME`, `utf8`, `lang RANGE`.
 
 use std::time::Duration;
 
-use postkern::pop3::{Command, Event, Server, ServerConfig, Ticket};
+use postkern::pop3::{Command, Event, Server, ServerConfig, Ticket, Utf8};
 use postkern::sasl::{Exchange, Mechanism, Step};
 
 use super::bench::{App, Bench};
 use crate::play::Subject;
 use crate::transcript::{Header, unescape};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 17] = [
+    "apop",
+    "utf8",
+    "lang",
     "users",
     "tls",
     "secure",
@@ -48,6 +53,14 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     config.tls = header.is("tls");
     config.login_in_clear = header.is("clear");
     config.sasl = header.mechanisms("sasl")?;
+    config.apop = header.key("apop").is_some();
+    config.lang = header.key("lang").is_some();
+    config.utf8 = match header.key("utf8") {
+        None => Utf8::No,
+        Some("yes") => Utf8::Messages,
+        Some("user") => Utf8::Names,
+        Some(other) => return Err(format!("utf8={other}: yes or user")),
+    };
     let limits = &mut config.limits;
     for (key, limit) in
         [("line", &mut limits.line), ("auth_line", &mut limits.auth_line), ("excess", &mut limits.excess)]
@@ -68,6 +81,8 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     let messages = messages?;
     let app = Scripted {
         users: header.list("users"),
+        apop: header.key("apop").map(str::to_owned),
+        languages: header.list("lang"),
         locked: header.is("locked"),
         refuses: header.key("greeting") == Some("err"),
         deleted: vec![false; messages.len()],
@@ -84,6 +99,8 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
 
 struct Scripted {
     users: Vec<String>,
+    apop: Option<String>,
+    languages: Vec<String>,
     locked: bool,
     refuses: bool,
     messages: Vec<Vec<u8>>,
@@ -171,9 +188,31 @@ impl Scripted {
             Command::Retr(message) => format!("retr {message}"),
             Command::Top(message, lines) => format!("top {message} {lines}"),
             Command::Dele(message) => format!("dele {message}"),
+            Command::Apop { name, .. } => format!("apop {name}"),
+            Command::Lang(range) => format!("lang {}", range.unwrap_or_default()),
             other => format!("{other:?}").to_ascii_lowercase(),
         });
         match command {
+            Command::Apop { name, digest } => {
+                let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+                match self.apop.as_deref() == Some(&format!("{name}:{digest}")) {
+                    true => {
+                        self.log.push(format!("login {name}"));
+                        self.logged_in = true;
+                        ok("logged in")
+                    }
+                    false => err("[AUTH] wrong digest"),
+                }
+            }
+            Command::Utf8 => ok("UTF-8 from now on"),
+            Command::Lang(None) => {
+                let lines = self.languages.iter().map(|tag| format!("{tag} x\r\n")).collect::<String>();
+                Answer::Lines("languages follow".to_owned(), lines.into_bytes())
+            }
+            Command::Lang(Some(range)) => {
+                let own = self.languages.iter().find(|tag| range == "*" || tag.eq_ignore_ascii_case(range));
+                own.map_or_else(|| err("no such language"), |tag| ok(format!("{tag} chosen")))
+            }
             Command::User(name) => {
                 self.user = Some(name.to_owned());
                 ok("the password, please")
@@ -239,6 +278,9 @@ impl App<Server> for Scripted {
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) {
         let (ticket, answer) = match event {
             Event::Connect { ticket } if self.refuses => (ticket, err("no service now")),
+            Event::Connect { ticket } if self.apop.is_some() => {
+                (ticket, ok("scripted POP3 <1896.697170952@dbc.mtview.ca.us>"))
+            }
             Event::Connect { ticket } => (ticket, ok("scripted POP3")),
             Event::Command { command, ticket } => (ticket, self.command(command)),
             Event::Auth { mechanism, initial, ticket } => {

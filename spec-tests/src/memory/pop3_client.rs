@@ -78,6 +78,7 @@ impl App<Client> for Sayer {
             Notice::Listing { message, octets } => format!("listing {message} {octets}"),
             Notice::UniqueId { message, id } => format!("uid {message} {}", escaped(id)),
             Notice::Capability(line) => format!("capability {}", escaped(line)),
+            Notice::Language(line) => format!("language {}", escaped(line)),
             Notice::Odd(line) => format!("odd {}", escaped(line)),
             Notice::Chunk(octets) => {
                 self.chunks.get_or_insert_default().extend_from_slice(octets);
@@ -162,6 +163,17 @@ fn request(line: &str) -> Option<Request<'_>> {
             None => Request::Auth { mechanism: rest, initial: None },
         },
         "STLS" => Request::Stls,
+        "UTF8" => Request::Utf8,
+        "LANG" if rest.is_empty() => Request::Languages,
+        "LANG" => Request::Lang(rest),
+        "APOP" => {
+            let (name, hex) = rest.rsplit_once(' ')?;
+            let mut digest = [0; 16];
+            for (at, octet) in digest.iter_mut().enumerate() {
+                *octet = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
+            }
+            (hex.len() == 32).then_some(Request::Apop { name, digest })?
+        }
         "QUIT" => Request::Quit,
         _ => return None,
     })

@@ -241,7 +241,7 @@ impl Scripted {
                 self.recipients.clear();
                 ("mail", ticket, self.scripted("mail", answer(250, 1, 0, "sender ok")))
             }
-            Event::Rcpt { to, ticket } => {
+            Event::Rcpt { to, ticket, .. } => {
                 log.push(format!("rcpt <{}>", to.as_str()));
                 ("rcpt", ticket, self.rcpt(to.as_str()))
             }

@@ -8,7 +8,7 @@
 //! `A: body X` sends a message as it stands; `A: mail X`, `A: rcpt X`, `A: ehlo X`, `A: vrfy X` send a command whose argument has
 //! escapes.
 
-use postkern::smtp::{BodyType, Client, Command, MailOptions, Notice};
+use postkern::smtp::{BodyType, Client, Command, MailParams, Notice, RcptParams};
 use postkern::smtp::{Verb, is_domain};
 
 use super::bench::{App, Bench};
@@ -100,8 +100,8 @@ impl Sayer {
         let argument = String::from_utf8(unescape(argument)?).map_err(|_| "A: no text")?;
         let command = match verb {
             "ehlo" => Command::Ehlo(&argument),
-            "mail" => Command::Mail { from: &argument, options: MailOptions::default() },
-            "rcpt" => Command::Rcpt(&argument),
+            "mail" => Command::Mail { from: &argument, params: MailParams::default() },
+            "rcpt" => Command::Rcpt { to: &argument, params: RcptParams::default() },
             "vrfy" => Command::Vrfy(&argument),
             _ => return Err(format!("A: a client knows no {verb}")),
         };
@@ -184,18 +184,18 @@ fn command(line: &str) -> Option<Command<'_>> {
         "LHLO" if is_domain(rest) => Command::Lhlo(rest),
         "MAIL" => {
             let (from, params) = rest.strip_prefix("FROM:<")?.split_once('>')?;
-            let mut options = MailOptions::default();
+            let mut mail = MailParams::default();
             for param in params.split_ascii_whitespace() {
                 match param.split_once('=')? {
-                    ("SIZE", size) => options.size = Some(size.parse().ok()?),
-                    ("BODY", "7BIT") => options.body = Some(BodyType::SevenBit),
-                    ("BODY", "8BITMIME") => options.body = Some(BodyType::EightBitMime),
+                    ("SIZE", size) => mail.size = Some(size.parse().ok()?),
+                    ("BODY", "7BIT") => mail.body = Some(BodyType::SevenBit),
+                    ("BODY", "8BITMIME") => mail.body = Some(BodyType::EightBitMime),
                     _ => return None,
                 }
             }
-            Command::Mail { from, options }
+            Command::Mail { from, params: mail }
         }
-        "RCPT" => Command::Rcpt(rest.strip_prefix("TO:<")?.strip_suffix('>')?),
+        "RCPT" => Command::Rcpt { to: rest.strip_prefix("TO:<")?.strip_suffix('>')?, params: RcptParams::default() },
         "VRFY" => Command::Vrfy(rest),
         "AUTH" => match rest.split_once(' ') {
             Some((mechanism, "=")) => Command::Auth { mechanism, initial: Some("") },

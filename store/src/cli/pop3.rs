@@ -57,6 +57,7 @@ impl Fetch {
             | Notice::Listing { .. }
             | Notice::UniqueId { .. }
             | Notice::Capability(_)
+            | Notice::Language(_)
             | Notice::Odd(_) => return ControlFlow::Break(Err(ClientError::Stuck)),
         };
         let quit = matches!(request, Request::Quit);

@@ -162,6 +162,8 @@ fn span(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use postkern_server::queue::{RecipientTerms, Terms};
+
     use super::*;
 
     fn entry() -> QueueEntry {
@@ -169,6 +171,8 @@ mod tests {
             id: QueueId(12),
             sender: String::new(),
             recipient: "bob@b.test".into(),
+            terms: Terms::default(),
+            recipient_terms: RecipientTerms::default(),
             size: 4096,
             queued: Timestamp(1000),
             attempts: 3,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use postkern_server::bounce::{self, Bounce, HEADER_MAX};
 use postkern_server::job::{Commit, Committed, Done, Failure, Local, MailboxId, QueueId, Report, Timestamp};
 use postkern_server::mailbox::MailboxName;
-use postkern_server::queue::{self, ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, QueueEntry, Settled};
+use postkern_server::queue::{
+    self, ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, QueueEntry, Remote, Settled, Terms,
+};
 use postkern_server::trace;
 
 use super::messages::cut;
@@ -20,6 +22,7 @@ use crate::watchers::Effects;
 /// A message that waits.
 pub(super) struct Queued {
     sender: String,
+    terms: Terms,
     body: Arc<Vec<u8>>,
     eight_bit: bool,
     queued: Timestamp,
@@ -29,7 +32,7 @@ pub(super) struct Queued {
 
 /// One recipient of it.
 struct Waiting {
-    recipient: String,
+    recipient: Remote,
     domain: String,
     attempts: u32,
     next: Timestamp,
@@ -56,7 +59,7 @@ impl State {
         let head = commit.trace.map(|trace| trace::received(&trace, id, now)).unwrap_or_default();
         let body = whole(head, commit.message)?;
         self.deliver(&body, targets, now, effects)?;
-        self.enqueue(id, body, commit.reverse_path, commit.remote, now, effects);
+        self.enqueue(id, body, commit.reverse_path, commit.terms, commit.remote, now, effects);
         Ok(Committed { id })
     }
 
@@ -86,12 +89,14 @@ impl State {
         Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of a queued message")]
     fn enqueue(
         &mut self,
         id: QueueId,
         body: Arc<Vec<u8>>,
         sender: String,
-        remote: Vec<String>,
+        terms: Terms,
+        remote: Vec<Remote>,
         now: Timestamp,
         effects: &mut Effects,
     ) {
@@ -100,7 +105,7 @@ impl State {
         let recipients: Vec<Waiting> = rules::with_domains(remote).into_iter().map(waiting).collect();
         if !recipients.is_empty() {
             let eight_bit = !body.is_ascii();
-            self.queue.insert(id, Queued { sender, body, eight_bit, queued: now, recipients });
+            self.queue.insert(id, Queued { sender, terms, body, eight_bit, queued: now, recipients });
             effects.queue = true;
         }
     }
@@ -132,6 +137,7 @@ impl State {
                     id,
                     domain: domain.clone(),
                     sender: message.sender.clone(),
+                    terms: message.terms.clone(),
                     recipients,
                     size: message.body.len() as u64,
                     eight_bit: message.eight_bit,
@@ -157,7 +163,7 @@ impl State {
         let attempts = attempt.attempts.saturating_add(1);
         let mut failed = Vec::new();
         for (recipient, outcome) in attempt.recipients.iter().zip(outcomes) {
-            let is_it = |waiting: &Waiting| waiting.recipient == *recipient;
+            let is_it = |waiting: &Waiting| waiting.recipient.address == recipient.address;
             let Some(at) = message.recipients.iter().position(is_it) else { continue };
             let settled = queue::settle(outcome, attempts, message.queued, now, schedule);
             // Another attempt was reported in the meantime: this one tells only that it is there.
@@ -166,7 +172,9 @@ impl State {
             }
             match settled {
                 Settled::Gone => drop(message.recipients.remove(at)),
-                Settled::Bounce(diagnostic) => failed.push((message.recipients.remove(at).recipient, diagnostic)),
+                Settled::Bounce(diagnostic) => {
+                    failed.push((message.recipients.remove(at).recipient.address, diagnostic))
+                }
                 Settled::Again(next) => {
                     let waiting = &mut message.recipients[at];
                     (waiting.attempts, waiting.next, waiting.lease) = (attempts, next, None);
@@ -195,11 +203,11 @@ impl State {
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let (hostname, id) = (report.hostname.as_str(), report.attempt.id);
-        let accounts = report.bounce_local.iter().filter_map(|name| self.account_named(name));
-        let local: Vec<Local> = accounts.map(|account| Local { account, recipient: sender.to_owned() }).collect();
+        let (hostname, id) = (report.reporter.hostname.as_str(), report.attempt.id);
+        let accounts = report.reporter.local.iter().filter_map(|name| self.account_named(name));
+        let local: Vec<Local> = accounts.map(|account| Local::new(account, sender)).collect();
         // Never bounce a bounce (RFC 5321 section 6.1).
-        if sender.is_empty() || local.is_empty() && report.bounce_remote.is_empty() {
+        if sender.is_empty() || local.is_empty() && report.reporter.remote.is_empty() {
             tracing::warn!(queue_id = id.0, failed = failed.len(), "a bounce has no one to go to and is dropped");
             return;
         }
@@ -208,9 +216,9 @@ impl State {
         debug_assert!(header.len() <= HEADER_MAX);
         let message = bounce::build(&Bounce { hostname, id, own_id, sender, failed, queued, now, header });
         let message = Arc::new(message);
-        if !report.bounce_remote.is_empty() {
-            let remote = report.bounce_remote.clone();
-            self.enqueue(own_id, message.clone(), String::new(), remote, now, effects);
+        if !report.reporter.remote.is_empty() {
+            let remote = report.reporter.remote.iter().map(Remote::new).collect();
+            self.enqueue(own_id, message.clone(), String::new(), Terms::default(), remote, now, effects);
         }
         let delivered = self.targets("", local).and_then(|targets| self.deliver(&message, targets, now, effects));
         if let Err(why) = delivered {
@@ -238,7 +246,9 @@ impl State {
             entries.extend(message.recipients.iter().map(|waiting| QueueEntry {
                 id: *id,
                 sender: message.sender.clone(),
-                recipient: waiting.recipient.clone(),
+                recipient: waiting.recipient.address.clone(),
+                terms: message.terms.clone(),
+                recipient_terms: waiting.recipient.terms.clone(),
                 size: message.body.len() as u64,
                 queued: message.queued,
                 attempts: waiting.attempts,

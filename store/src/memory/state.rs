@@ -7,6 +7,7 @@ use postkern_server::digest::Digest;
 use postkern_server::job::{AccountId, Admin, Done, Failure, Job, MailboxId, QueueId, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, Meta, SpecialUse};
 
+use super::greylist::Greylist;
 use super::queue::Queued;
 use crate::rules;
 use crate::watchers::Effects;
@@ -18,6 +19,7 @@ pub(super) struct State {
     pub(super) names: BTreeMap<String, AccountId>,
     pub(super) mailboxes: HashMap<MailboxId, Mailbox>,
     pub(super) queue: BTreeMap<QueueId, Queued>,
+    greylist: Greylist,
     last: Counters,
 }
 
@@ -32,6 +34,7 @@ struct Counters {
 
 pub(super) struct Account {
     verifier: String,
+    created: Timestamp,
     pub(super) mailboxes: BTreeMap<MailboxName, MailboxId>,
     pub(super) subscribed: BTreeSet<MailboxName>,
 }
@@ -86,6 +89,7 @@ impl State {
             }
             Job::Expunge { mailbox, uids } => self.expunge(mailbox, uids.as_ref(), effects).map(Done::Expunged),
             Job::Remove { mailbox, uids } => self.remove(mailbox, &uids, effects).map(Done::Expunged),
+            Job::Greylist(question) => Ok(Done::Greylisted(self.greylist.ask(*question, now))),
             Job::Due { limit } => Ok(self.due(limit, now)),
             Job::Report(report) => {
                 self.report(&report, now, effects);
@@ -94,6 +98,8 @@ impl State {
             Job::Admin(admin) => self.administer(admin, now, effects),
             Job::Authenticate { .. }
             | Job::Lookup { .. }
+            | Job::Count { .. }
+            | Job::Created { .. }
             | Job::Spool(_)
             | Job::Mailboxes { .. }
             | Job::Status { .. }
@@ -109,7 +115,7 @@ impl State {
 
     fn administer(&mut self, admin: Admin, now: Timestamp, effects: &mut Effects) -> Result<Done, Failure> {
         match admin {
-            Admin::AddAccount { name, verifier } => self.add_account(&name, verifier).map(Done::Account),
+            Admin::AddAccount { name, verifier } => self.add_account(&name, verifier, now).map(Done::Account),
             Admin::SetVerifier { name, verifier } => {
                 let account = self.account_named(&name).ok_or(Failure::NoSuchAccount)?;
                 self.account(account)?.verifier = verifier;
@@ -123,7 +129,7 @@ impl State {
         }
     }
 
-    fn add_account(&mut self, name: &str, verifier: String) -> Result<AccountId, Failure> {
+    fn add_account(&mut self, name: &str, verifier: String, now: Timestamp) -> Result<AccountId, Failure> {
         let name = rules::account_name(name);
         if self.names.contains_key(&name) {
             return Err(Failure::Exists);
@@ -131,7 +137,7 @@ impl State {
         self.last.account += 1;
         let id = AccountId(self.last.account);
         self.names.insert(name, id);
-        self.accounts.insert(id, Account { verifier, mailboxes: BTreeMap::new(), subscribed: BTreeSet::new() });
+        self.accounts.insert(id, Account { verifier, created: now, mailboxes: BTreeMap::new(), subscribed: BTreeSet::new() });
         let others = rules::FIRST_MAILBOXES.map(|(name, special_use)| (name, Some(special_use)));
         for (name, special_use) in [("INBOX", None)].into_iter().chain(others) {
             let name = MailboxName::new(name).map_err(Failure::Cannot)?;
@@ -182,6 +188,11 @@ impl State {
 
     pub(super) fn lookup(&self, addresses: &[String]) -> Vec<Option<AccountId>> {
         addresses.iter().map(|address| self.account_named(address)).collect()
+    }
+
+    pub(super) fn created(&self, accounts: &[AccountId]) -> Vec<Timestamp> {
+        let created = |account| self.accounts.get(account).map(|account| account.created).unwrap_or_default();
+        accounts.iter().map(created).collect()
     }
 
     /// The mailbox of this name.

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use postkern_server::job::{AccountId, Failure, MailboxId};
+use postkern_server::job::{AccountId, Failure, MailboxId, Timestamp};
 use postkern_server::mailbox::MailboxName;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -30,6 +30,16 @@ pub(super) fn lookup(db: &Connection, addresses: &[String]) -> Outcome<Vec<Optio
     addresses.iter().map(|address| named(db, address)).collect()
 }
 
+/// When each was made; zero if that is not known.
+pub(super) fn created(db: &Connection, accounts: &[AccountId]) -> Outcome<Vec<Timestamp>> {
+    let mut statement = db.prepare_cached("SELECT created FROM account WHERE id = ?1")?;
+    let mut created = |account: &AccountId| {
+        let found = statement.query_row([account.0], |row| row.get(0)).optional()?;
+        Ok(Timestamp(found.unwrap_or_default()))
+    };
+    accounts.iter().map(&mut created).collect()
+}
+
 pub(super) fn names(db: &Connection) -> Outcome<Vec<String>> {
     let mut statement = db.prepare_cached("SELECT name FROM account ORDER BY name")?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
@@ -47,7 +57,8 @@ pub(super) fn add(change: &mut Change<'_>, name: &str, verifier: &str) -> Outcom
     }
     let id = AccountId(next(change.db, "account")?);
     let name = rules::account_name(name);
-    change.db.execute("INSERT INTO account (id, name, verifier) VALUES (?1, ?2, ?3)", params![id.0, name, verifier])?;
+    let sql = "INSERT INTO account (id, name, verifier, created) VALUES (?1, ?2, ?3, ?4)";
+    change.db.execute(sql, params![id.0, name, verifier, change.now.0])?;
     let others = rules::FIRST_MAILBOXES.map(|(name, special_use)| (name, Some(special_use)));
     for (name, special_use) in [("INBOX", None)].into_iter().chain(others) {
         let name = MailboxName::new(name).map_err(Failure::Cannot)?;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use postkern_server::bounce::{self, Bounce, HEADER_MAX};
 use postkern_server::job::{Commit, Committed, Done, Failure, Local, QueueId, Report, Spool, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName};
-use postkern_server::queue::{self, ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, QueueEntry, Settled};
+use postkern_server::queue::{
+    self, ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, QueueEntry, RecipientTerms, Remote, Settled, Terms,
+};
 use postkern_server::trace;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -23,7 +25,7 @@ pub(super) fn commit(change: &mut Change<'_>, commit: Commit, message: Incoming)
     let head = commit.trace.map(|trace| trace::received(&trace, id, change.now)).unwrap_or_default();
     let body = add_body(change, &head, message)?;
     deliver(change, body, &commit.reverse_path, rules::each_once(commit.local))?;
-    enqueue(change, id, body, &commit.reverse_path, commit.remote)?;
+    enqueue(change, id, body, &commit.reverse_path, &commit.terms, commit.remote)?;
     Ok(Committed { id })
 }
 
@@ -41,16 +43,24 @@ fn deliver(change: &mut Change<'_>, body: Body, reverse_path: &str, local: Vec<L
     Ok(())
 }
 
-fn enqueue(change: &mut Change<'_>, id: QueueId, body: Body, sender: &str, remote: Vec<String>) -> Outcome<()> {
+fn enqueue(
+    change: &mut Change<'_>,
+    id: QueueId,
+    body: Body,
+    sender: &str,
+    terms: &Terms,
+    remote: Vec<Remote>,
+) -> Outcome<()> {
     if remote.is_empty() {
         return Ok(());
     }
+    let _ = terms;
     let sql = "INSERT INTO queued (id, sender, body, queued) VALUES (?1, ?2, ?3, ?4)";
     change.db.prepare_cached(sql)?.execute(params![id.0, sender, body.id, change.now.0])?;
     let sql = "INSERT INTO recipient (message, n, recipient, domain, next) VALUES (?1, ?2, ?3, ?4, ?5)";
     let mut statement = change.db.prepare_cached(sql)?;
     for (n, (recipient, domain)) in rules::with_domains(remote).into_iter().enumerate() {
-        statement.execute(params![id.0, n as i64, recipient, domain, change.now.0])?;
+        statement.execute(params![id.0, n as i64, recipient.address, domain, change.now.0])?;
     }
     change.effects.queue = true;
     Ok(())
@@ -94,7 +104,7 @@ fn lease_next(change: &Change<'_>) -> Outcome<Option<Attempt>> {
     let (mut numbers, mut recipients) = (Vec::<i64>::new(), Vec::new());
     while let Some(row) = rows.next()? {
         numbers.push(row.get(0)?);
-        recipients.push(row.get(1)?);
+        recipients.push(Remote::new(row.get::<_, String>(1)?));
     }
     for n in numbers {
         update.execute(params![id, n, until])?;
@@ -107,6 +117,7 @@ fn lease_next(change: &Change<'_>) -> Outcome<Option<Attempt>> {
             id: QueueId(id),
             domain,
             sender: row.get(0)?,
+            terms: Terms::default(),
             recipients,
             size: row.get::<_, i64>(1)? as u64,
             eight_bit: row.get(2)?,
@@ -134,6 +145,7 @@ pub(super) fn report(change: &mut Change<'_>, report: &Report) -> Outcome<()> {
     )?;
     let mut failed = Vec::new();
     for (recipient, outcome) in attempt.recipients.iter().zip(&report.outcomes) {
+        let recipient = recipient.address.as_str();
         let settled = queue::settle(outcome, attempts, queued, now, &report.schedule);
         match settled {
             // Also if another attempt was reported in the meantime: it is there.
@@ -141,7 +153,7 @@ pub(super) fn report(change: &mut Change<'_>, report: &Report) -> Outcome<()> {
             Settled::Bounce(diagnostic) => {
                 // Else another attempt was reported in the meantime.
                 if delete.execute(params![attempt.id.0, recipient, attempt.attempts])? > 0 {
-                    failed.push((recipient.clone(), diagnostic));
+                    failed.push((recipient.to_owned(), diagnostic));
                 }
             }
             Settled::Again(next) => {
@@ -167,14 +179,14 @@ fn bounce(
     queued: Timestamp,
     failed: &[(String, Diagnostic)],
 ) -> Outcome<()> {
-    let (hostname, id, now) = (report.hostname.as_str(), report.attempt.id, change.now);
+    let (hostname, id, now) = (report.reporter.hostname.as_str(), report.attempt.id, change.now);
     let mut local = Vec::new();
-    for name in &report.bounce_local {
+    for name in &report.reporter.local {
         let account = accounts::named(change.db, name)?;
-        local.extend(account.map(|account| Local { account, recipient: sender.to_owned() }));
+        local.extend(account.map(|account| Local::new(account, sender)));
     }
     // Never bounce a bounce (RFC 5321 section 6.1).
-    if sender.is_empty() || local.is_empty() && report.bounce_remote.is_empty() {
+    if sender.is_empty() || local.is_empty() && report.reporter.remote.is_empty() {
         tracing::warn!(queue_id = id.0, failed = failed.len(), "a bounce has no one to go to and is dropped");
         return Ok(());
     }
@@ -185,7 +197,8 @@ fn bounce(
     let message = bounce::build(&Bounce { hostname, id, own_id, sender, failed, queued, now, header });
     let incoming = Incoming::take(change.folder, Spool { tail: message, file: None })?;
     let body = add_body(change, b"", incoming)?;
-    enqueue(change, own_id, body, "", report.bounce_remote.clone())?;
+    let remote = report.reporter.remote.iter().map(Remote::new).collect();
+    enqueue(change, own_id, body, "", &Terms::default(), remote)?;
     match deliver(change, body, "", local) {
         // Else those that were delivered in this attempt would be tried again.
         Err(Fault::Failure(Failure::Cannot(why))) => {
@@ -226,6 +239,8 @@ pub(super) fn entries(db: &Connection) -> Outcome<Vec<QueueEntry>> {
             id: QueueId(row.get(0)?),
             sender: row.get(1)?,
             recipient: row.get(2)?,
+            terms: Terms::default(),
+            recipient_terms: RecipientTerms::default(),
             size: row.get::<_, i64>(3)? as u64,
             queued: Timestamp(row.get(4)?),
             attempts: row.get(5)?,

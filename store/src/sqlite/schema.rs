@@ -6,7 +6,7 @@ use super::fault::OpenError;
 
 /// What makes each version out of the one before; `PRAGMA user_version` says how many were
 /// run. A step that has been released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("policy.sql")];
 
 /// Brings the database up to date.
 ///

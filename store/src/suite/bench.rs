@@ -12,7 +12,7 @@ use postkern_server::job::{
     Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, Meta, UidSet};
-use postkern_server::queue::{Attempt, QueueEntry};
+use postkern_server::queue::{Attempt, QueueEntry, Remote};
 
 use super::Make;
 
@@ -102,7 +102,7 @@ impl Bench {
 
     /// Queues a message for elsewhere.
     pub(super) fn send(&self, from: &str, to: &[&str], octets: &[u8]) -> QueueId {
-        let remote = to.iter().map(|to| (*to).to_owned()).collect();
+        let remote = to.iter().map(|to| Remote::new(*to)).collect();
         self.commit(Commit { reverse_path: from.into(), remote, ..commit(octets) })
     }
 
@@ -287,12 +287,11 @@ pub(super) fn counter() -> (Arc<AtomicUsize>, Arc<dyn Fn() + Send + Sync>) {
 
 /// A message for nobody yet.
 pub(super) fn commit(octets: &[u8]) -> Commit {
-    let reverse_path = "sender@else.example".into();
-    Commit { trace: None, reverse_path, local: Vec::new(), remote: Vec::new(), message: in_hand(octets) }
+    Commit { reverse_path: "sender@else.example".into(), ..Commit::ours(Vec::new(), Vec::new(), in_hand(octets)) }
 }
 
 pub(super) fn local(to: &[AccountId]) -> Vec<Local> {
-    to.iter().map(|account| Local { account: *account, recipient: format!("{}@home.example", account.0) }).collect()
+    to.iter().map(|account| Local::new(*account, format!("{}@home.example", account.0))).collect()
 }
 
 pub(super) fn in_hand(octets: &[u8]) -> Spool {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use postkern_server::job::{AccountId, Commit, Failure, Job, Local, Spool, SpoolFile};
+use postkern_server::queue::Remote;
 use postkern_server::trace::Trace;
 
 use super::bench::{Bench, commit, in_hand, local, message};
@@ -36,7 +37,7 @@ fn many_recipients(bench: &Bench) {
 
 fn twice_is_once(bench: &Bench) {
     let bob = bench.account("bob@home.example");
-    let to = |recipient: &str| Local { account: bob, recipient: recipient.into() };
+    let to = |recipient: &str| Local::new(bob, recipient);
     bench.commit(Commit { local: vec![to("bob@home.example"), to("postmaster@home.example")], ..commit(b"x") });
     assert_eq!(bench.select(bob, "INBOX").uids, [1]);
 }
@@ -44,7 +45,7 @@ fn twice_is_once(bench: &Bench) {
 fn all_or_none(bench: &Bench) {
     let bob = bench.account("bob@home.example");
     let to = local(&[bob, AccountId(999)]);
-    let job = Commit { local: to, remote: vec!["x@else.example".into()], ..commit(&message(80_000)) };
+    let job = Commit { local: to, remote: vec![Remote::new("x@else.example")], ..commit(&message(80_000)) };
     assert_eq!(bench.fail(Job::Commit(Box::new(job))), Failure::NoSuchAccount);
     assert!(bench.select(bob, "INBOX").uids.is_empty());
     assert!(bench.queue().is_empty());
@@ -82,8 +83,12 @@ fn in_steps(bench: &Bench) {
     let spool = bench.spool(spool);
     let bob = bench.account("bob@home.example");
     let message = Spool { tail: b"\xe4".to_vec(), ..spool };
-    let queued =
-        bench.commit(Commit { local: local(&[bob]), remote: vec!["x@else.example".into()], message, ..commit(b"") });
+    let queued = bench.commit(Commit {
+        local: local(&[bob]),
+        remote: vec![Remote::new("x@else.example")],
+        message,
+        ..commit(b"")
+    });
     assert_eq!(bench.whole_queued(queued), b"onetwo\xe4");
     assert!(bench.due(9).0[0].eight_bit);
 }
@@ -124,7 +129,7 @@ fn trace_stands_first(bench: &Bench) {
     let id = bench.commit(Commit {
         trace: Some(trace.clone()),
         local: local(&[bob]),
-        remote: vec!["x@else.example".into()],
+        remote: vec![Remote::new("x@else.example")],
         ..commit(&body)
     });
     let received = postkern_server::trace::received(&trace, id, now);

@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use postkern_server::job::{AccountId, Admin, Commit, Failure, Job, QueueId, Report, Timestamp};
-use postkern_server::queue::{ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, Outcome, Schedule, Settled, settle};
+use postkern_server::job::{AccountId, Admin, Commit, Failure, Job, QueueId, Report, Reporter, Timestamp};
+use postkern_server::queue::{
+    ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, Outcome, Remote, Schedule, Settled, settle,
+};
 
 use super::bench::{Bench, commit, counter, message};
 use super::{Case, case};
@@ -29,14 +31,12 @@ pub(super) const CASES: &[Case] = &[
 fn report(attempt: Attempt, outcomes: &[Outcome]) -> Report {
     let ours = attempt.sender.to_ascii_lowercase().ends_with("@home.example");
     let senders: Vec<String> = Some(attempt.sender.clone()).filter(|sender| !sender.is_empty()).into_iter().collect();
-    let (bounce_local, bounce_remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
+    let (local, remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
     Report {
         attempt,
         outcomes: outcomes.to_vec(),
         schedule: Schedule::default(),
-        hostname: "mx.home.example".into(),
-        bounce_local,
-        bounce_remote,
+        reporter: Reporter { hostname: "mx.home.example".into(), local, remote, whole: 100_000 },
     }
 }
 
@@ -54,6 +54,10 @@ fn failed() -> Outcome {
 
 fn deferred() -> Outcome {
     Outcome::Deferred(diagnostic("4.2.0"))
+}
+
+fn addresses(attempt: &Attempt) -> String {
+    attempt.recipients.iter().map(|remote| remote.address.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// The one attempt that is due.
@@ -74,7 +78,7 @@ fn attempts_are_leased(bench: &Bench) {
     let one = bench.send("a@home.example", &["x@one.example", "y@TWO.example", "z@one.Example", "x@one.example"], b"1");
     let two = bench.send("", &["x@one.example"], b"\xe4\xf6");
     let (attempts, wait) = bench.due(10);
-    let got: Vec<_> = attempts.iter().map(|of| (of.id, of.domain.as_str(), of.recipients.join(" "))).collect();
+    let got: Vec<_> = attempts.iter().map(|of| (of.id, of.domain.as_str(), addresses(of))).collect();
     let expected = [
         (one, "one.example", "x@one.example z@one.example".to_owned()),
         (one, "two.example", "y@two.example".to_owned()),
@@ -134,7 +138,7 @@ fn deferred_waits(bench: &Bench) {
     assert_eq!(nothing_due(bench), Some(wait));
     bench.pass(wait);
     let again = only(bench);
-    assert_eq!((again.attempts, again.recipients.as_slice()), (1, &["y@one.example".to_owned()][..]));
+    assert_eq!((again.attempts, again.recipients.as_slice()), (1, &[Remote::new("y@one.example")][..]));
 }
 
 /// When a recipient that is deferred now, for the first time, is due again.
@@ -193,7 +197,7 @@ fn bounce_of_a_bounce(bench: &Bench) {
     bench.send("a@else.example", &["x@one.example"], b"1");
     tell(bench, only(bench), &[failed()]);
     let bounce = only(bench);
-    assert_eq!((bounce.sender.as_str(), bounce.recipients.as_slice()), ("", &["a@else.example".to_owned()][..]));
+    assert_eq!((bounce.sender.as_str(), bounce.recipients.as_slice()), ("", &[Remote::new("a@else.example")][..]));
     tell(bench, bounce, &[failed()]);
     assert!(bench.queue().is_empty());
 }
@@ -269,6 +273,6 @@ fn queue_watchers(bench: &Bench) {
     bench.run(Job::Admin(Admin::QueueRetry(id)));
     assert_eq!(wakes.load(Ordering::SeqCst), 2);
     drop(guard);
-    bench.commit(Commit { remote: vec!["x@one.example".into()], ..commit(b"1") });
+    bench.commit(Commit { remote: vec![Remote::new("x@one.example")], ..commit(b"1") });
     assert_eq!(wakes.load(Ordering::SeqCst), 2);
 }

@@ -8,7 +8,7 @@ use postkern_server::job::{
     AccountId, Admin, Backend, Commit, Done, Job, Local, MailboxId, QueueId, READ_MAX, Selected, Spool,
 };
 use postkern_server::mailbox::{MailboxName, UidSet};
-use postkern_server::queue::{Attempt, QueueEntry};
+use postkern_server::queue::{Attempt, QueueEntry, Remote};
 use postkern_store::sqlite::Sqlite;
 
 pub(crate) struct Mail(Sqlite);
@@ -49,13 +49,12 @@ impl Mail {
     }
 
     pub(crate) fn deliver(&self, to: &[AccountId], remote: &[&str], octets: &[u8]) -> QueueId {
-        let local = to.iter().map(|account| Local { account: *account, recipient: "r@home.example".into() });
+        let local = to.iter().map(|account| Local::new(*account, "r@home.example"));
+        let remote = remote.iter().map(|to| Remote::new(*to));
+        let message = Spool { tail: octets.to_vec(), file: None };
         let commit = Commit {
-            trace: None,
             reverse_path: "s@else.example".into(),
-            local: local.collect(),
-            remote: remote.iter().map(|to| (*to).to_owned()).collect(),
-            message: Spool { tail: octets.to_vec(), file: None },
+            ..Commit::ours(local.collect(), remote.collect(), message)
         };
         match self.run(Job::Commit(Box::new(commit))) {
             Done::Committed(committed) => committed.id,

@@ -4,7 +4,7 @@ use postkern::smtp::{Enhanced, Reply, Server, Ticket};
 
 use super::{BROKEN, Pending, Smtp, Transaction, is_submission, refusal};
 use crate::config::Listener;
-use crate::job::{Commit, Done, Job};
+use crate::job::{Commit, Done, Job, Reporter};
 use crate::service::Step;
 use crate::trace::Trace;
 
@@ -69,9 +69,12 @@ impl Smtp {
         };
         Commit {
             trace: Some(trace),
+            reporter: Reporter::of(&self.config, &transaction.reverse_path),
             reverse_path: transaction.reverse_path,
+            terms: transaction.terms,
             local: transaction.local,
             remote: transaction.remote,
+            expanded: transaction.expanded,
             message: transaction.spool,
         }
     }

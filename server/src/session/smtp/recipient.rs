@@ -5,6 +5,7 @@ use postkern::smtp::{Enhanced, Path, Reply, Server, Ticket};
 use super::{Asked, BROKEN, Pending, Smtp, is_submission, refusal};
 use crate::config::Listener;
 use crate::job::{AccountId, Admin, Done, Job, Local};
+use crate::queue::{RecipientTerms, Remote};
 use crate::service::Step;
 
 /// Mailboxes that one message may be delivered to, aliases expanded.
@@ -18,10 +19,17 @@ const TOO_MANY: Reply<'static> = Reply::new(452, Enhanced(4, 5, 3), "too many re
 impl Smtp {
     /// RCPT. The domain after the last unquoted `@` is compared as it is: no percent, bang,
     /// route or trailing dot means anything, so that no form of address opens a relay.
-    pub(super) fn rcpt(&mut self, to: Path<'_>, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+    pub(super) fn rcpt(
+        &mut self,
+        to: Path<'_>,
+        terms: RecipientTerms,
+        ticket: Ticket,
+        machine: &mut Server,
+        out: &mut Vec<u8>,
+    ) -> Step {
         // RFC 5321 section 4.5.1: postmaster without a domain is ours.
         if to.domain().is_some_and(|domain| !self.config.is_local(domain)) {
-            let reply = self.elsewhere(to);
+            let reply = self.elsewhere(to, terms);
             machine.reply(ticket, &reply, out);
             return Step::Go;
         }
@@ -29,21 +37,21 @@ impl Smtp {
             let domain = target.rsplit_once('@').map_or("", |(_, domain)| domain);
             self.config.is_local(domain)
         });
-        let asked = Asked { recipient: to.as_str().into(), local, remote };
+        let asked = Asked { recipient: to.as_str().into(), terms, local, remote };
         let job = Job::Lookup { addresses: asked.local.clone() };
         self.pending = Pending::Lookup { ticket, asked };
         Step::Job(job)
     }
 
     /// A recipient elsewhere: for those who may relay.
-    fn elsewhere(&mut self, to: Path<'_>) -> Reply<'static> {
+    fn elsewhere(&mut self, to: Path<'_>, terms: RecipientTerms) -> Reply<'static> {
         let may = is_submission(self.listener) && self.account.is_some()
             || self.listener == Listener::Smtp && self.config.may_relay(self.peer);
         if !may {
             tracing::info!(peer = %self.peer, "relaying denied");
             return NO_RELAY;
         }
-        self.add(to.as_str(), Vec::new(), vec![to.as_str().into()])
+        self.add(to.as_str(), terms, Vec::new(), vec![to.as_str().into()])
     }
 
     /// Which targets are accounts is known.
@@ -74,7 +82,7 @@ impl Smtp {
             machine.reply(ticket, &UNKNOWN, out);
             return Step::Go;
         }
-        let reply = self.add(&asked.recipient, accounts, asked.remote);
+        let reply = self.add(&asked.recipient, asked.terms, accounts, asked.remote);
         machine.reply(ticket, &reply, out);
         Step::Go
     }
@@ -103,15 +111,27 @@ impl Smtp {
         Step::Go
     }
 
-    fn add(&mut self, recipient: &str, accounts: Vec<AccountId>, remote: Vec<String>) -> Reply<'static> {
+    fn add(
+        &mut self,
+        recipient: &str,
+        terms: RecipientTerms,
+        accounts: Vec<AccountId>,
+        remote: Vec<String>,
+    ) -> Reply<'static> {
         let transaction = &mut self.transaction;
         let targets = transaction.local.len() + transaction.remote.len() + accounts.len() + remote.len();
         if targets > TARGETS_MAX {
             return TOO_MANY;
         }
-        let local = accounts.into_iter().map(|account| Local { account, recipient: recipient.into() });
-        transaction.local.extend(local);
-        transaction.remote.extend(remote);
+        let (terms, expanded) = terms.handed_on(recipient, accounts.len() + remote.len());
+        let local = accounts.into_iter();
+        transaction.local.extend(local.map(|account| Local {
+            account,
+            recipient: recipient.into(),
+            terms: terms.clone(),
+        }));
+        transaction.remote.extend(remote.into_iter().map(|address| Remote { address, terms: terms.clone() }));
+        transaction.expanded.extend(expanded);
         transaction.recipients += 1;
         transaction.recipient = (transaction.recipients == 1).then(|| recipient.into());
         ACCEPTED
