@@ -127,17 +127,18 @@ fn counts_are_those_of_the_texts() {
 #[test]
 fn lists_are_checked() {
     for (text, fault) in [
-        ("4.5 server MUST: x\n    smtp/1/2/3\n", None),
-        ("4.5 server MUST NOT x3: x: y\n    not: because\n", None),
-        ("4.5 server SHALL x2: x\n    test: a/b.rs::c\n", None),
-        ("tag of any kind: x\n    open: soon\n", Some("who is tag?")),
-        ("4.5 server CAN: x\n    not: y\n", Some("what is CAN?")),
-        ("4.5 server MUST x0: x\n", Some("no weight")),
+        ("4.5 server MUST: x.\n    smtp/1/2/3\n", None),
+        ("4.5 server MUST NOT x3: x: y.\n    not: because\n", None),
+        ("4.5 server SHALL x2: x.\n    test: a/b.rs::c\n", None),
+        ("tag of any kind: x.\n    open: soon\n", Some("who is tag?")),
+        ("4.5 server CAN: x.\n    not: y\n", Some("what is CAN?")),
+        ("4.5 server MUST x0: x.\n", Some("no weight")),
         ("    not: y\n", Some("no entry above")),
-        ("4.5 server MUST: x\n    not: \n", Some("no reason")),
-        ("4.5 server MUST: x\n    test: a\n", Some("FILE::NAME")),
-        ("4.5 server MUST: x\n    word\n", Some("no dialogue")),
-        ("4.5 server MUST:\n", Some("no text")),
+        ("4.5 server MUST: x.\n    not: \n", Some("no reason")),
+        ("4.5 server MUST: x.\n    test: a\n", Some("FILE::NAME")),
+        ("4.5 server MUST: x.\n    word\n", Some("no dialogue")),
+        ("4.5 server MUST:\n", Some("a text")),
+        ("4.5 server MUST: x\n", Some("full stop")),
         ("count 4.5\n", Some("count")),
     ] {
         match (parse("smtp/1", text), fault) {
@@ -231,11 +232,13 @@ fn parse(name: &str, text: &str) -> Result<List, String> {
             let number = number.trim().parse().map_err(|_| fault("count SECTION NUMBER"))?;
             list.counts.insert(section.to_owned(), number);
         } else {
-            let (head, text) = line.split_once(':').ok_or_else(|| fault("an entry has a colon"))?;
-            if text.trim().is_empty() {
-                return Err(fault("the entry has no text"));
-            }
-            let (section, weight) = if of_rfc { heading(head).map_err(|error| fault(&error))? } else { (head, 0) };
+            let (section, weight) = if of_rfc {
+                let (head, text) = line.split_once(": ").ok_or_else(|| fault("an entry has a colon and a text"))?;
+                text.trim().strip_suffix('.').ok_or_else(|| fault("the text has no full stop"))?;
+                heading(head).map_err(|error| fault(&error))?
+            } else {
+                (line.strip_suffix(':').ok_or_else(|| fault("an entry of a list ends in a colon"))?, 0)
+            };
             list.entries.push(Entry { line: line_number, section: section.to_owned(), weight, covers: Vec::new() });
         }
     }
