@@ -10,29 +10,16 @@ use crate::machine::{Frame, Kind};
 /// Frames dot-stuffed input: chunks without their stuffing, then an end.
 ///
 /// Only CRLF ends a line. A dot after a bare LF or CR is content, so no other sequence than
-/// CRLF "." CRLF can end the message (CVE-2023-51764 and its kin). Octets that no message
-/// may hold are noted, so that a machine can refuse it once its real end has come.
+/// CRLF "." CRLF can end the message (CVE-2023-51764 and its kin). No chunk parts a CR from its
+/// LF.
 #[derive(Debug)]
 pub(crate) struct Unstuff {
     line_start: bool,
-    flaws: Flaws,
-}
-
-/// What was seen in a message that RFC 5321 section 2.3.8 and RFC 5322 section 2.3 forbid.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Flaws {
-    /// CR without LF or LF without CR.
-    pub(crate) bare_newline: bool,
-    pub(crate) nul: bool,
 }
 
 impl Unstuff {
     pub(crate) fn new() -> Self {
-        Self { line_start: true, flaws: Flaws::default() }
-    }
-
-    pub(crate) fn flaws(&self) -> Flaws {
-        self.flaws
+        Self { line_start: true }
     }
 
     /// The next chunk or the end. A CR at the end of the input, and a dot at the start of a
@@ -57,18 +44,12 @@ impl Unstuff {
         self.line_start = input[..len].ends_with(b"\r\n");
         Some(Frame { len, skip, kind: Kind::Chunk })
     }
-
-    /// Looks through a chunk that `poll` found for what no message may hold.
-    pub(crate) fn inspect(&mut self, chunk: &[u8]) {
-        self.flaws.nul = self.flaws.nul || memchr::memchr(0, chunk).is_some();
-        self.flaws.bare_newline = self.flaws.bare_newline || !newlines_are_whole(chunk);
-    }
 }
 
 /// Whether each CR stands before an LF and each LF behind a CR, the chunk being whole in
 /// this respect. Every pair is looked at, flawed or not: a loop that may stop early does not
 /// become vector code, and this one does.
-fn newlines_are_whole(chunk: &[u8]) -> bool {
+pub(crate) fn newlines_are_whole(chunk: &[u8]) -> bool {
     let [first, rest @ ..] = chunk else { return true };
     let flawed = chunk
         .iter()
@@ -167,19 +148,21 @@ impl Body {
 mod tests {
     use super::*;
 
-    /// What is framed out of `input` shown in pieces of `piece`: message, ended, flaws.
-    fn unstuffed(input: &[u8], piece: usize) -> (Vec<u8>, bool, Flaws) {
+    /// What is framed out of `input` shown in pieces of `piece`: message, ended, whether it
+    /// had a bare newline.
+    fn unstuffed(input: &[u8], piece: usize) -> (Vec<u8>, bool, bool) {
         let (mut unstuff, mut message, mut eaten, mut shown) = (Unstuff::new(), Vec::new(), 0, 0);
+        let mut bare = false;
         loop {
             match unstuff.poll(&input[eaten..shown]) {
-                Some(frame) if frame.kind == Kind::End => return (message, true, unstuff.flaws()),
+                Some(frame) if frame.kind == Kind::End => return (message, true, bare),
                 Some(frame) => {
                     let chunk = frame.of(&input[eaten..shown]);
-                    unstuff.inspect(chunk);
+                    bare |= !newlines_are_whole(chunk);
                     message.extend_from_slice(chunk);
                     eaten += frame.len();
                 }
-                None if shown == input.len() => return (message, false, unstuff.flaws()),
+                None if shown == input.len() => return (message, false, bare),
                 None => shown = input.len().min(shown + piece),
             }
         }
@@ -187,25 +170,23 @@ mod tests {
 
     #[test]
     fn only_crlf_dot_crlf_ends_a_message() {
-        let bare = Flaws { bare_newline: true, nul: false };
-        for (input, message, ended, flaws) in [
-            (&b".\r\n"[..], &b""[..], true, Flaws::default()),
-            (b"a\r\n.\r\n", b"a\r\n", true, Flaws::default()),
-            (b"..a\r\n...\r\n.\r\n", b".a\r\n..\r\n", true, Flaws::default()),
-            (b".a\r\n.\r\n", b"a\r\n", true, Flaws::default()),
-            (b"a\n.\n\r\n.\r\n", b"a\n.\n\r\n", true, bare),
-            (b"a\n.\r\nb\r\n.\r\n", b"a\n.\r\nb\r\n", true, bare),
-            (b"a\r.\rb\r\n.\r\n", b"a\r.\rb\r\n", true, bare),
-            (b"a\r\n.\rb\r\n.\r\n", b"a\r\n\rb\r\n", true, bare),
-            (b"a\r\n.\nb\r\n.\r\n", b"a\r\n\nb\r\n", true, bare),
-            (b"a\r\n.\r\r\nb\r\n.\r\n", b"a\r\n\r\r\nb\r\n", true, bare),
-            (b"a\r\r\n.\r\r\n\r\n.\r\n", b"a\r\r\n\r\r\n\r\n", true, bare),
-            (b"a\0\r\n.\r\n", b"a\0\r\n", true, Flaws { bare_newline: false, nul: true }),
-            (b"a\r\n.", b"a\r\n", false, Flaws::default()),
-            (b"a\r\n.\r", b"a\r\n", false, Flaws::default()),
+        for (input, message, ended, bare) in [
+            (&b".\r\n"[..], &b""[..], true, false),
+            (b"a\r\n.\r\n", b"a\r\n", true, false),
+            (b"..a\r\n...\r\n.\r\n", b".a\r\n..\r\n", true, false),
+            (b".a\r\n.\r\n", b"a\r\n", true, false),
+            (b"a\n.\n\r\n.\r\n", b"a\n.\n\r\n", true, true),
+            (b"a\n.\r\nb\r\n.\r\n", b"a\n.\r\nb\r\n", true, true),
+            (b"a\r.\rb\r\n.\r\n", b"a\r.\rb\r\n", true, true),
+            (b"a\r\n.\rb\r\n.\r\n", b"a\r\n\rb\r\n", true, true),
+            (b"a\r\n.\nb\r\n.\r\n", b"a\r\n\nb\r\n", true, true),
+            (b"a\r\n.\r\r\nb\r\n.\r\n", b"a\r\n\r\r\nb\r\n", true, true),
+            (b"a\r\r\n.\r\r\n\r\n.\r\n", b"a\r\r\n\r\r\n\r\n", true, true),
+            (b"a\r\n.", b"a\r\n", false, false),
+            (b"a\r\n.\r", b"a\r\n", false, false),
         ] {
             for piece in 1..=input.len() {
-                assert_eq!(unstuffed(input, piece), (message.to_vec(), ended, flaws), "{input:?} by {piece}");
+                assert_eq!(unstuffed(input, piece), (message.to_vec(), ended, bare), "{input:?} by {piece}");
             }
         }
     }
@@ -226,7 +207,7 @@ mod tests {
                 message.chunks(piece).for_each(|chunk| body.write(chunk, &mut out));
                 body.end(&mut out);
                 assert_eq!(out, sent, "{message:?} by {piece}");
-                assert_eq!(unstuffed(&out, 1).2, Flaws::default());
+                assert_eq!(unstuffed(&out, 1).2, false);
             }
         }
     }

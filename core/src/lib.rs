@@ -43,7 +43,7 @@
 //!                 | Event::Mail { ticket, .. }
 //!                 | Event::Rcpt { ticket, .. }
 //!                 | Event::Message { ticket, .. } => (250, ticket),
-//!                 Event::Data { ticket } => (354, ticket),
+//!                 Event::Data { ticket, .. } => (354, ticket),
 //!                 Event::Quit { ticket } => (221, ticket),
 //!                 Event::Chunk(octets) => {
 //!                     message.extend_from_slice(octets);

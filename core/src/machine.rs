@@ -118,6 +118,8 @@ pub(crate) enum Kind {
     ExcessEnd,
     /// The start of a command whose literal is streamed.
     Head,
+    /// An octet of a message that stands for a CRLF.
+    Newline,
 }
 
 /// A layer that a machine asks to have put between itself and the wire.
@@ -160,6 +162,8 @@ pub enum Violation {
     Unsolicited,
     /// The layer below failed.
     Layer,
+    /// The peer spoke before it was its turn (RFC 2920 section 3.1).
+    Pipelining,
 }
 
 /// Milliseconds since an epoch of the driver's choosing; only differences count.

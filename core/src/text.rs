@@ -91,7 +91,8 @@ pub(crate) fn put_printable(text: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a line of our own text; line ends, NUL and other controls in it become `?`.
 pub(crate) fn put_text(text: &str, out: &mut Vec<u8>) {
-    if text.bytes().all(|byte| byte >= b' ' && byte != 0x7f) {
+    // Each octet is looked at: a loop that may stop early does not become vector code.
+    if text.bytes().fold(true, |so_far, byte| so_far & (byte >= b' ') & (byte != 0x7f)) {
         out.extend_from_slice(text.as_bytes());
     } else {
         debug_assert!(false, "control octets in a reply's text: {text:?}");

@@ -70,7 +70,7 @@ impl Player<smtp::Server> for Plain {
     fn on(&mut self, event: smtp::Event<'_>, smtp: &mut smtp::Server, out: &mut Vec<u8>) {
         let (code, ticket) = match event {
             smtp::Event::Connect { ticket } => (220, ticket),
-            smtp::Event::Data { ticket } => (354, ticket),
+            smtp::Event::Data { ticket, .. } => (354, ticket),
             smtp::Event::Hello { ticket, .. }
             | smtp::Event::Mail { ticket, .. }
             | smtp::Event::Rcpt { ticket, .. }

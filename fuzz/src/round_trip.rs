@@ -84,7 +84,7 @@ fn serve(
             paths.push(to.as_str().to_owned());
             (ticket, Reply::OK)
         }
-        Event::Data { ticket } => (ticket, Reply::START),
+        Event::Data { ticket, .. } => (ticket, Reply::START),
         Event::Chunk(octets) => return received.extend_from_slice(octets),
         Event::Message { ticket, size } => {
             assert_eq!(size, received.len() as u64);

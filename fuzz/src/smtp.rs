@@ -108,7 +108,7 @@ impl App<Server> for Application {
                 assert!(!to.is_null());
                 (ticket, if to.local_part() == "no" { no(451) } else { Said::of(Reply::OK) })
             }
-            Event::Data { ticket } => (ticket, Said::of(Reply::START)),
+            Event::Data { ticket, .. } => (ticket, Said::of(Reply::START)),
             Event::Message { ticket, .. } | Event::Rset { ticket } | Event::Noop { ticket } => {
                 (ticket, Said::of(Reply::OK))
             }

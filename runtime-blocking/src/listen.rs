@@ -10,8 +10,9 @@ use postkern_server::accept;
 use postkern_server::config::Listener;
 use postkern_server::drive::End;
 use postkern_server::peers::{Peers, Refused};
+use postkern_server::proxy::Proxied;
 use postkern_server::runner::{BREATH, is_passing};
-use postkern_store::runtime::Side;
+use postkern_store::runtime::{Setup, Side};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::drive::drive;
@@ -70,18 +71,18 @@ fn accept_one<'s>(
     let (socket, peer) = socket.accept()?;
     // A client over IPv4 on a listener for both is counted and logged as such.
     let peer = peer.ip().to_canonical();
-    let seat = match Seat::take(server, peer) {
+    let mut seat = match Seat::take(server, listener, peer) {
         Ok(seat) => seat,
         Err(refused) => {
             tracing::info!(%listener, %peer, "turned away: {refused:?}");
-            turn_away(listener, &socket);
+            turn_away(listener, refused, &socket);
             return Ok(());
         }
     };
     Builder::new().name(format!("{listener} {id}")).stack_size(STACK).spawn_scoped(scope, move || {
         let _span = tracing::info_span!("connection", id, %listener, %peer).entered();
         // What panics has said so.
-        match guarded(|| converse(server, listener, &socket, peer)) {
+        match guarded(|| converse(server, listener, &socket, peer, &mut seat)) {
             Some(Ok(end)) => tracing::info!("closed: {end}"),
             Some(Err(why)) => tracing::warn!("closed: {why}"),
             None => {}
@@ -91,35 +92,60 @@ fn accept_one<'s>(
     Ok(())
 }
 
-fn converse(server: &Server, listener: Listener, socket: &TcpStream, peer: IpAddr) -> Result<End, String> {
+fn converse(
+    server: &Server,
+    listener: Listener,
+    socket: &TcpStream,
+    peer: IpAddr,
+    seat: &mut Seat<'_>,
+) -> Result<End, String> {
     let failed = |error: io::Error| error.to_string();
     socket.set_nonblocking(true).map_err(failed)?;
     socket.set_nodelay(true).map_err(failed)?;
     tracing::debug!("opened");
     let side = Side::Server(listener);
+    let config = &server.setup.config;
     let tls = listener.is_implicit_tls().then(|| server.setup.layer(&side, Upgrade::Tls)).transpose()?;
-    let mut endpoint = accept::endpoint(&server.setup.config, listener, peer, tls);
-    Ok(drive(server, &mut *endpoint, socket, &side))
+    if seat.peer.is_some() {
+        return Ok(drive(server, &mut *accept::endpoint(config, listener, peer, tls), socket, &side));
+    }
+    let admit = move |peer| {
+        seat.identify(listener, peer).map_err(|refused| accept::refusal(listener, refused))?;
+        Ok(accept::endpoint(config, listener, peer, tls))
+    };
+    Ok(drive(server, &mut Proxied::new(peer, Box::new(admit)), socket, &side))
 }
 
-fn turn_away(listener: Listener, mut socket: &TcpStream) {
+fn turn_away(listener: Listener, refused: Refused, mut socket: &TcpStream) {
     // The buffer of a new socket takes it whole. Should it not, or the peer be gone already,
     // then nobody is told.
     let _ = socket.set_nonblocking(true);
-    let _ = socket.write(accept::refusal(listener));
+    let _ = socket.write(accept::refusal(listener, refused));
     let _ = socket.shutdown(Shutdown::Write);
 }
 
 /// One connection's place among [`Peers`], given back when it ends, however it does.
 struct Seat<'s> {
     server: &'s Server,
-    peer: IpAddr,
+    /// None until a proxy has told.
+    peer: Option<IpAddr>,
 }
 
 impl<'s> Seat<'s> {
-    fn take(server: &'s Server, peer: IpAddr) -> Result<Self, Refused> {
-        peers(server).admit(peer, &server.setup.config.limits)?;
-        Ok(Self { server, peer })
+    fn take(server: &'s Server, listener: Listener, peer: IpAddr) -> Result<Self, Refused> {
+        let Setup { config, backend, .. } = &server.setup;
+        let peer = (!config.is_proxied(listener, peer)).then_some(peer);
+        peers(server).admit(peer, &config.limits)?;
+        let seat = Self { server, peer };
+        peer.map_or(Ok(()), |peer| accept::welcome(config, &**backend, listener, peer))?;
+        Ok(seat)
+    }
+
+    fn identify(&mut self, listener: Listener, peer: IpAddr) -> Result<(), Refused> {
+        let Setup { config, backend, .. } = &self.server.setup;
+        peers(self.server).identify(peer, &config.limits)?;
+        self.peer = Some(peer);
+        accept::welcome(config, &**backend, listener, peer)
     }
 }
 

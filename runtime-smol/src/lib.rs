@@ -142,6 +142,9 @@ impl Server {
 
     async fn job(&self, job: Job) -> Done {
         let backend = Arc::clone(&self.setup.backend);
+        if job.is_brief() {
+            return backend.run(job);
+        }
         unblock(move || backend.run(job)).await
     }
 

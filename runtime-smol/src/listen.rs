@@ -10,8 +10,9 @@ use postkern_server::accept;
 use postkern_server::config::Listener;
 use postkern_server::drive::End;
 use postkern_server::peers::{Peers, Refused};
+use postkern_server::proxy::Proxied;
 use postkern_server::runner::{BREATH, is_passing};
-use postkern_store::runtime::Side;
+use postkern_store::runtime::{Setup, Side};
 use smol::Async;
 use smol::future::FutureExt;
 use tracing::Instrument;
@@ -50,18 +51,18 @@ pub(crate) async fn accept(server: Arc<Server>, listener: Listener, socket: Asyn
 fn welcome(server: &Arc<Server>, listener: Listener, socket: Async<TcpStream>, peer: IpAddr, alive: &Alive) {
     // A client over IPv4 on a listener for both is counted and logged as such.
     let peer = peer.to_canonical();
-    let seat = match Seat::take(server, peer, alive) {
+    let mut seat = match Seat::take(server, listener, peer, alive) {
         Ok(seat) => seat,
         Err(refused) => {
             tracing::info!(%listener, %peer, "turned away: {refused:?}");
-            turn_away(listener, socket.get_ref());
+            turn_away(listener, refused, socket.get_ref());
             return;
         }
     };
     let id = server.connections.fetch_add(1, Ordering::Relaxed);
     let connection = async move {
         // What panics has said so.
-        match guarded(converse(&seat.server, listener, &socket, peer)).await {
+        match guarded(converse(listener, &socket, peer, &mut seat)).await {
             Some(Ok(end)) => tracing::info!("closed: {end}"),
             Some(Err(why)) => tracing::warn!("closed: {why}"),
             None => {}
@@ -72,33 +73,53 @@ fn welcome(server: &Arc<Server>, listener: Listener, socket: Async<TcpStream>, p
     server.executor.spawn(connection.instrument(span)).detach();
 }
 
-async fn converse(server: &Server, listener: Listener, socket: &Async<TcpStream>, peer: IpAddr) -> Result<End, String> {
+async fn converse(listener: Listener, socket: &Async<TcpStream>, peer: IpAddr, seat: &mut Seat) -> Result<End, String> {
     socket.get_ref().set_nodelay(true).map_err(|error: io::Error| error.to_string())?;
     tracing::debug!("opened");
     let side = Side::Server(listener);
+    let server = &*Arc::clone(&seat.server);
+    let config = &server.setup.config;
     let tls = listener.is_implicit_tls().then(|| server.setup.layer(&side, Upgrade::Tls)).transpose()?;
-    let mut endpoint = accept::endpoint(&server.setup.config, listener, peer, tls);
-    Ok(drive(server, &mut *endpoint, socket, &side).await)
+    if seat.peer.is_some() {
+        return Ok(drive(server, &mut *accept::endpoint(config, listener, peer, tls), socket, &side).await);
+    }
+    let admit = move |peer| {
+        seat.identify(listener, peer).map_err(|refused| accept::refusal(listener, refused))?;
+        Ok(accept::endpoint(config, listener, peer, tls))
+    };
+    Ok(drive(server, &mut Proxied::new(peer, Box::new(admit)), socket, &side).await)
 }
 
-fn turn_away(listener: Listener, mut socket: &TcpStream) {
+fn turn_away(listener: Listener, refused: Refused, mut socket: &TcpStream) {
     // The buffer of a new socket takes it whole. Should it not, or the peer be gone already,
     // then nobody is told.
-    let _ = socket.write(accept::refusal(listener));
+    let _ = socket.write(accept::refusal(listener, refused));
     let _ = socket.shutdown(Shutdown::Write);
 }
 
 /// One connection's place among [`Peers`], given back when it ends, however it does.
 struct Seat {
     server: Arc<Server>,
-    peer: IpAddr,
+    /// None until a proxy has told.
+    peer: Option<IpAddr>,
     _alive: Alive,
 }
 
 impl Seat {
-    fn take(server: &Arc<Server>, peer: IpAddr, alive: &Alive) -> Result<Self, Refused> {
-        peers(server).admit(peer, &server.setup.config.limits)?;
-        Ok(Self { server: Arc::clone(server), peer, _alive: alive.clone() })
+    fn take(server: &Arc<Server>, listener: Listener, peer: IpAddr, alive: &Alive) -> Result<Self, Refused> {
+        let Setup { config, backend, .. } = &server.setup;
+        let peer = (!config.is_proxied(listener, peer)).then_some(peer);
+        peers(server).admit(peer, &config.limits)?;
+        let seat = Self { server: Arc::clone(server), peer, _alive: alive.clone() };
+        peer.map_or(Ok(()), |peer| accept::welcome(config, &**backend, listener, peer))?;
+        Ok(seat)
+    }
+
+    fn identify(&mut self, listener: Listener, peer: IpAddr) -> Result<(), Refused> {
+        let Setup { config, backend, .. } = &self.server.setup;
+        peers(&self.server).identify(peer, &config.limits)?;
+        self.peer = Some(peer);
+        accept::welcome(config, &**backend, listener, peer)
     }
 }
 

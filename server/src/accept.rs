@@ -6,6 +6,9 @@ use std::sync::Arc;
 use postkern::{Conn, Layer, Machine, imap, pop3, smtp};
 
 use crate::config::{Config, Listener};
+use crate::job::{Backend, Done, Failure, Job};
+use crate::peers::Refused;
+use crate::rates::Act;
 use crate::service::{Endpoint, Service, Session};
 use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
@@ -49,15 +52,50 @@ where
     Box::new(Service::new(conn, session))
 }
 
+/// Whether this client may come in as often as it does: to be asked for each connection, once
+/// its peer is known. The jobs are [brief](Job::is_brief).
+///
+/// # Errors
+/// Which limit it is over.
+pub fn welcome(config: &Config, backend: &dyn Backend, listener: Listener, peer: IpAddr) -> Result<(), Refused> {
+    let over = |act, limit, asked| {
+        let job = Job::Count { act, limit, asked };
+        limit > 0 && matches!(backend.run(job), Done::Failed(Failure::Busy))
+    };
+    // Where nobody logs in no password is guessed, and mail must come in.
+    let logs_in = !matches!(listener, Listener::Smtp | Listener::Lmtp);
+    if logs_in && over(Act::LoginFailure(peer), config.limits.login_failures_per_hour, true) {
+        return Err(Refused::Logins);
+    }
+    if config.is_rated(peer) && over(Act::Connect(peer), config.limits.connections_per_minute, false) {
+        return Err(Refused::Rate);
+    }
+    Ok(())
+}
+
 /// What a client is told that is turned away before it has a session: a whole line of its
 /// protocol. Nothing is said where it would have to be said over TLS.
-pub fn refusal(listener: Listener) -> &'static [u8] {
-    match listener {
-        Listener::Smtp | Listener::Submission | Listener::Lmtp => {
+pub fn refusal(listener: Listener, refused: Refused) -> &'static [u8] {
+    match (listener, refused) {
+        (Listener::Submissions | Listener::Pop3s | Listener::Imaps, _) => b"",
+        (Listener::Smtp | Listener::Submission | Listener::Lmtp, Refused::Rate) => {
+            b"421 4.7.1 you connect too often, try again later\r\n"
+        }
+        (Listener::Smtp | Listener::Submission | Listener::Lmtp, Refused::Logins) => {
+            b"421 4.7.1 too many failed logins from your address, try again later\r\n"
+        }
+        (Listener::Smtp | Listener::Submission | Listener::Lmtp, _) => {
             b"421 4.7.0 too many connections, try again later\r\n"
         }
-        Listener::Pop3 => b"-ERR [SYS/TEMP] too many connections, try again later\r\n",
-        Listener::Imap => b"* BYE [UNAVAILABLE] too many connections, try again later\r\n",
-        Listener::Submissions | Listener::Pop3s | Listener::Imaps => b"",
+        (Listener::Pop3, Refused::Rate) => b"-ERR [SYS/TEMP] you connect too often, try again later\r\n",
+        (Listener::Pop3, Refused::Logins) => {
+            b"-ERR [SYS/TEMP] too many failed logins from your address, try again later\r\n"
+        }
+        (Listener::Pop3, _) => b"-ERR [SYS/TEMP] too many connections, try again later\r\n",
+        (Listener::Imap, Refused::Rate) => b"* BYE [UNAVAILABLE] you connect too often, try again later\r\n",
+        (Listener::Imap, Refused::Logins) => {
+            b"* BYE [UNAVAILABLE] too many failed logins from your address, try again later\r\n"
+        }
+        (Listener::Imap, _) => b"* BYE [UNAVAILABLE] too many connections, try again later\r\n",
     }
 }

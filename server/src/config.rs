@@ -22,7 +22,7 @@ pub use aliases::EXPANSION_MAX;
 pub use example::example;
 pub use file::line_of;
 pub use network::Network;
-pub use policy::{Greylist, Inbound, Local, Newline, Proxy, Submission};
+pub use policy::{Greylist, HeaderFrom, Inbound, Local, Newline, Proxy, Submission};
 
 use crate::queue::Schedule;
 
@@ -195,6 +195,8 @@ pub struct Limits {
     pub login_failures_per_hour: u32,
     /// Received lines past which a message is in a loop (RFC 5321 section 6.3: 100 at least).
     pub received: u32,
+    /// Received lines of our own past which a message is in a loop.
+    pub received_here: u32,
     /// Wrong passwords before a connection is closed.
     pub login_failures: u32,
     /// How long a wrong password's answer is held back.
@@ -242,6 +244,7 @@ impl Default for Limits {
             recipients_per_minute: 10_000,
             login_failures_per_hour: 100,
             received: 100,
+            received_here: 5,
             login_failures: 5,
             login_delay: Duration::from_secs(2),
             relays: 20,

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_stranger_comes_again_and_is_known_then() {
-        let policy = config::Greylist { delay: seconds(300), window: seconds(7200), lifetime: seconds(1_000_000), entries: 1 };
+        let policy =
+            config::Greylist { delay: seconds(300), window: seconds(7200), lifetime: seconds(1_000_000), entries: 1 };
         let mut known = None;
         for (now, wait, keeps) in [
             (0, Some(300), true),

@@ -27,20 +27,38 @@ pub enum Refused {
     Address,
     /// Too many from this network.
     Network,
+    /// It connects too often.
+    Rate,
+    /// Too many wrong passwords have come from there.
+    Logins,
 }
 
 impl Peers {
-    /// Counts a connection in, before anything is allocated for it. Each that is let in must
-    /// be told of with [`leave`](Self::leave).
+    /// Counts a connection in, before anything is allocated for it: by its peer, or, if a proxy
+    /// is yet to tell of whom it is, in the total alone. Each that is let in must be told of
+    /// with [`leave`](Self::leave).
     ///
     /// # Errors
     /// Which limit it is over.
-    pub fn admit(&mut self, peer: IpAddr, limits: &Limits) -> Result<(), Refused> {
-        let (address, network) = (peer.to_canonical(), network(peer));
-        let count = |counts: &BTreeMap<IpAddr, usize>, key| counts.get(&key).copied().unwrap_or_default();
+    pub fn admit(&mut self, peer: Option<IpAddr>, limits: &Limits) -> Result<(), Refused> {
         if self.total >= limits.connections {
             return Err(Refused::Full);
         }
+        if let Some(peer) = peer {
+            self.identify(peer, limits)?;
+        }
+        self.total += 1;
+        Ok(())
+    }
+
+    /// Says whose connection one is that was counted in without its peer; it is counted by it
+    /// from now on.
+    ///
+    /// # Errors
+    /// Which limit it is over. It stays without a peer.
+    pub fn identify(&mut self, peer: IpAddr, limits: &Limits) -> Result<(), Refused> {
+        let (address, network) = (peer.to_canonical(), network(peer));
+        let count = |counts: &BTreeMap<IpAddr, usize>, key| counts.get(&key).copied().unwrap_or_default();
         if count(&self.addresses, address) >= limits.connections_per_address {
             return Err(Refused::Address);
         }
@@ -49,17 +67,22 @@ impl Peers {
         }
         *self.addresses.entry(address).or_default() += 1;
         *self.networks.entry(network).or_default() += 1;
-        self.total += 1;
         Ok(())
     }
 
-    /// Counts it out. What was never counted in changes nothing.
-    pub fn leave(&mut self, peer: IpAddr) {
-        if release(&mut self.addresses, peer.to_canonical()) {
-            release(&mut self.networks, network(peer));
-            self.total -= 1;
-        } else {
-            debug_assert!(false, "a connection is counted out that was not counted in");
+    /// Counts it out, by its peer if that was known. What was never counted in changes
+    /// nothing.
+    pub fn leave(&mut self, peer: Option<IpAddr>) {
+        let counted = peer.is_none_or(|peer| {
+            let counted = release(&mut self.addresses, peer.to_canonical());
+            if counted {
+                release(&mut self.networks, network(peer));
+            }
+            counted
+        });
+        debug_assert!(counted && self.total > 0, "a connection is counted out that was not counted in");
+        if counted {
+            self.total = self.total.saturating_sub(1);
         }
     }
 
@@ -119,15 +142,34 @@ mod tests {
             ("2001:db8::1", Err(Refused::Full)),
             ("203.0.113.1", Err(Refused::Full)),
         ] {
-            assert_eq!(peers.admit(peer.parse().unwrap(), &limits), is, "{peer}");
+            assert_eq!(peers.admit(Some(peer.parse().unwrap()), &limits), is, "{peer}");
         }
         assert_eq!(peers.len(), 6);
-        peers.leave("192.0.2.1".parse().unwrap());
+        peers.leave(Some("192.0.2.1".parse().unwrap()));
         for (peer, is) in
             [("2001:db8::1", Err(Refused::Address)), ("192.0.2.3", Ok(())), ("192.0.2.4", Err(Refused::Full))]
         {
-            assert_eq!(peers.admit(peer.parse().unwrap(), &limits), is, "{peer}");
+            assert_eq!(peers.admit(Some(peer.parse().unwrap()), &limits), is, "{peer}");
         }
+    }
+
+    #[test]
+    fn who_comes_through_a_proxy_is_counted_when_it_is_known() {
+        let limits = limits(3, 1, 9);
+        let (mut peers, one, two) = (Peers::default(), "192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        for _ in 0..3 {
+            peers.admit(None, &limits).unwrap();
+        }
+        assert_eq!(peers.admit(None, &limits), Err(Refused::Full));
+        assert_eq!(peers.identify(one, &limits), Ok(()));
+        assert_eq!(peers.identify(one, &limits), Err(Refused::Address));
+        peers.leave(None);
+        assert_eq!(peers.admit(Some(one), &limits), Err(Refused::Address));
+        assert_eq!(peers.admit(Some(two), &limits), Ok(()));
+        for peer in [Some(one), None, Some(two)] {
+            peers.leave(peer);
+        }
+        assert!(peers.is_empty() && peers.addresses.is_empty() && peers.networks.is_empty());
     }
 
     #[test]
@@ -140,7 +182,7 @@ mod tests {
             ("2001:db8:0:1::2", Err(Refused::Network)),
             ("2001:db8:0:2::1", Ok(())),
         ] {
-            assert_eq!(peers.admit(peer.parse().unwrap(), &limits), is, "{peer}");
+            assert_eq!(peers.admit(Some(peer.parse().unwrap()), &limits), is, "{peer}");
         }
     }
 
@@ -150,11 +192,11 @@ mod tests {
         let mut peers = Peers::default();
         let all: Vec<IpAddr> = (0..5000_u32).map(|n| IpAddr::from((0xc000_0200 + n / 2).to_be_bytes())).collect();
         for &peer in &all {
-            peers.admit(peer, &limits).unwrap();
+            peers.admit(Some(peer), &limits).unwrap();
         }
         assert_eq!((peers.len(), peers.addresses.len(), peers.networks.len()), (5000, 2500, 10));
         for &peer in all.iter().rev() {
-            peers.leave(peer);
+            peers.leave(Some(peer));
         }
         assert!(peers.is_empty() && peers.addresses.is_empty() && peers.networks.is_empty());
     }

@@ -41,6 +41,11 @@ impl Resolution {
         resolution
     }
 
+    /// Of an address elsewhere: itself.
+    pub fn elsewhere(address: &str) -> Self {
+        Self { remote: vec![address.into()], ..Self::default() }
+    }
+
     /// What to look up next, in this order; none if all is known.
     pub fn ask(&self) -> Option<Vec<String>> {
         (!self.open.is_empty()).then(|| self.open.clone())
@@ -68,14 +73,19 @@ impl Resolution {
         (self.accounts, self.remote)
     }
 
-    /// Whether mail for the address comes to this account.
-    pub fn has(&self, account: AccountId) -> bool {
-        self.accounts.contains(&account)
+    /// Accounts so far.
+    pub fn accounts(&self) -> &[AccountId] {
+        &self.accounts
+    }
+
+    /// Whether nobody was found.
+    pub fn is_nobody(&self) -> bool {
+        self.open.is_empty() && self.accounts.is_empty() && self.remote.is_empty()
     }
 
     /// Where nobody was found, the catch-all's turn comes.
     fn go_on(&mut self, config: &Config) {
-        if !(self.open.is_empty() && self.accounts.is_empty() && self.remote.is_empty()) {
+        if !self.is_nobody() {
             return;
         }
         let targets = self.catch_all.take().and_then(|domain| config.local.catch_all.get(&domain));
@@ -90,7 +100,7 @@ impl Resolution {
             if self.seen.len() >= EXPANSION_MAX || !self.seen.insert(target.clone()) {
                 continue;
             }
-            match target.rsplit_once('@').is_some_and(|(_, domain)| config.is_local(domain)) {
+            match config.is_ours(&target) {
                 true => self.open.push(target),
                 false => self.remote.push(target),
             }
@@ -106,6 +116,31 @@ fn domain<'c>(address: &str, config: &'c Config) -> Option<&'c str> {
 }
 
 impl Config {
+    /// Whether an address of ours is the postmaster's, who is never refused (RFC 5321 section
+    /// 4.5.1): also if an alias makes it so.
+    pub fn is_postmaster(&self, address: &str) -> bool {
+        let is = |address: &str| address.split_once('@').map_or(address, |(local, _)| local) == "postmaster";
+        let address = normalize(address);
+        is(&address) || self.expand(&address).iter().any(|target| is(target))
+    }
+
+    /// Whether mail for an address comes to the account of this name: by an alias, by a
+    /// detail, or by its own name.
+    ///
+    /// # Known limits
+    /// An account whose own name has a detail (`user+detail`) may be written as by the user.
+    pub fn owns(&self, login: &str, address: &str) -> bool {
+        let user = self.without_detail(address).filter(|_| self.is_ours(address));
+        let all = self.expand(address).into_iter().chain(user.into_iter().flat_map(|user| self.expand(&user)));
+        let is_login = |target: &str| target.eq_ignore_ascii_case(login);
+        let without_detail = |target: &str| self.is_ours(target) && self.without_detail(target).as_deref().is_some_and(is_login);
+        all.into_iter().any(|target| is_login(&target) || without_detail(&target))
+    }
+
+    fn is_ours(&self, address: &str) -> bool {
+        address.rsplit_once('@').is_some_and(|(_, domain)| self.is_local(domain))
+    }
+
     /// An address of ours without its detail: what stands before the first separator of its
     /// local part. None if there is no detail, or nothing before it.
     pub fn without_detail(&self, address: &str) -> Option<String> {
@@ -181,6 +216,37 @@ mod tests {
             ("postmaster", ""),
         ] {
             assert_eq!(resolve(&config, address), is, "{address}");
+        }
+    }
+
+    #[test]
+    fn one_may_send_as_what_comes_to_one() {
+        let config = config();
+        for (login, address, may) in [
+            ("alice@test", "alice@test", true),
+            ("alice@test", "ALICE@Test", true),
+            ("alice@test", "\"alice\"@test", true),
+            ("alice@test", "alice+shop@test", true),
+            ("alice@test", "team@test", true),
+            ("alice@test", "team+y@test", true),
+            ("bob@test", "team@test", true),
+            ("bob@test", "team+x@test", true),
+            ("alice@test", "bob@test", false),
+            ("alice@test", "bob+alice@test", false),
+            ("alice@test", "alice@two.test", false),
+            ("alice@test", "alice+x@far.test", false),
+            ("alice@test", "eve@far.test", false),
+            ("alice@test", "", false),
+        ] {
+            assert_eq!(config.owns(login, address), may, "{login} {address}");
+        }
+        for (address, is) in [
+            ("postmaster", true),
+            ("PostMaster@two.test", true),
+            ("postmaster+x@test", false),
+            ("alice@test", false),
+        ] {
+            assert_eq!(config.is_postmaster(address), is, "{address}");
         }
     }
 

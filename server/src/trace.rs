@@ -30,6 +30,22 @@ pub struct Trace {
     pub recipient: Option<String>,
     /// Hide where a message that was submitted here came from.
     pub conceal_peer: bool,
+    /// Fields that a message which was submitted here lacks.
+    pub added: Added,
+}
+
+/// Fields that stand behind the Received line, in front of the message
+/// ([`Fixup`](crate::fixup::Fixup)).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Added {
+    /// Date, of when the message was taken.
+    pub date: bool,
+    /// Message-ID, of the second when the message was taken, its number in the queue and our
+    /// name. The store gives no number twice, and a store that is made anew does so at another
+    /// time, so that no two messages get the same one.
+    pub message_id: bool,
+    /// Others, as they stand, each with its CRLF.
+    pub fields: Vec<u8>,
 }
 
 /// Octets of a line, its CRLF not counted, where it can be folded (RFC 5322 section 2.1.1).
@@ -41,8 +57,23 @@ const NAME_MAX: usize = 255;
 /// 4.4), and this name is nobody's (RFC 6761 section 6.4).
 const CONCEALED: &str = "concealed.invalid";
 
+/// What a message that is accepted gets in front: the Received line and the fields that were
+/// added.
+pub fn head(trace: &Trace, id: QueueId, at: Timestamp) -> Vec<u8> {
+    let mut head = received(trace, id, at);
+    let Added { date: dated, message_id, fields } = &trace.added;
+    head.extend_from_slice(fields);
+    if *dated {
+        head.extend_from_slice(format!("Date: {}\r\n", date(at)).as_bytes());
+    }
+    if *message_id {
+        head.extend_from_slice(format!("Message-ID: <{:x}.{id}@{}>\r\n", at.0, name(&trace.by)).as_bytes());
+    }
+    head
+}
+
 /// The Received line, folded, with its CRLF.
-pub fn received(trace: &Trace, id: QueueId, at: Timestamp) -> Vec<u8> {
+fn received(trace: &Trace, id: QueueId, at: Timestamp) -> Vec<u8> {
     let mut from = vec![match trace.conceal_peer {
         true => format!("from {CONCEALED}"),
         false => format!("from {}", name(&trace.hello)),
@@ -143,6 +174,7 @@ mod tests {
             with: "ESMTPS",
             recipient: None,
             conceal_peer: false,
+            added: Added::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use postkern_server::config::{Config, Limits, Listener, RelayTls, example, line_of};
+use postkern_server::config::{Config, HeaderFrom, Limits, Listener, RelayTls, Submission, example, line_of};
 
 /// What every file needs.
 const BASE: &str = "hostname = \"mail.a.test\"\ndata = \"data\"\ndomains = [\"a.test\", \"B.test\"]\n";
@@ -44,6 +44,10 @@ fn every_key_is_read() {
         key = "/keys/key.pem"
         [auth]
         plaintext = true
+        [submission]
+        remove_bcc = false
+        header_from = "sender"
+        complete_addresses = false
         [dns]
         servers = ["192.0.2.53", "[::1]:5353"]
         [relay]
@@ -66,7 +70,12 @@ fn every_key_is_read() {
         connections = 1_000
         connections_per_address = 2
         connections_per_network = 3
+        connections_per_minute = 8
+        messages_per_minute = 9
+        recipients_per_minute = 0
+        login_failures_per_hour = 10
         received = 101
+        received_here = 2
         login_failures = 4
         login_delay = 1
         relays = 5
@@ -106,6 +115,13 @@ fn every_key_is_read() {
     assert_eq!(tls.certificate, Path::new("/etc/postkern/certificate.pem"));
     assert_eq!(tls.key, Path::new("/keys/key.pem"));
     assert!(config.plaintext_login);
+    let submission = Submission {
+        remove_bcc: false,
+        header_from: HeaderFrom::Sender,
+        complete_addresses: false,
+        ..Submission::default()
+    };
+    assert_eq!(config.submission, submission);
     assert_eq!(config.dns, ["192.0.2.53:53".parse().unwrap(), "[::1]:5353".parse().unwrap()]);
     let relay = &config.relay;
     assert_eq!((relay.port, relay.tls), (2525, RelayTls::Verified));
@@ -121,7 +137,12 @@ fn every_key_is_read() {
         connections: 1000,
         connections_per_address: 2,
         connections_per_network: 3,
+        connections_per_minute: 8,
+        messages_per_minute: 9,
+        recipients_per_minute: 0,
+        login_failures_per_hour: 10,
         received: 101,
+        received_here: 2,
         login_failures: 4,
         login_delay: Duration::from_secs(1),
         relays: 5,
@@ -181,6 +202,9 @@ fn each_fault_is_told_with_its_line() {
         ("[tls]\nkey = \"k.pem\"", 4, "tls.certificate is missing"),
         ("[tls]\nkey = \"\"\ncertificate = \"c.pem\"", 5, "must be a path"),
         ("[auth]\nplaintext = \"yes\"", 5, "must be true or false"),
+        ("[submission]\nremove_bcc = 1", 5, "must be true or false"),
+        ("[submission]\nheader_from = \"none\"", 5, "\"sender\""),
+        ("[submission]\nbcc = true", 5, "there are remove_bcc,"),
         ("[dns]\nservers = \"dns.test\"", 5, "is no address"),
         ("[relay]\nport = 0", 5, "from 1 to 65535"),
         ("[relay]\nport = 65536", 5, "relay.port: 65536 must be"),

@@ -231,6 +231,7 @@ fn reasons(turns: &[Turn], closed: Option<Close>) -> At<()> {
         Close::Violation(Violation::Mistakes) => "mistakes",
         Close::Violation(Violation::Unsolicited) => "unsolicited",
         Close::Violation(Violation::Layer) => "layer",
+        Close::Violation(Violation::Pipelining) => "pipelining",
     };
     if wanted == is { Ok(()) } else { Err((*line, format!("closed for the reason {is}, not {wanted}"))) }
 }

@@ -13,29 +13,39 @@
 //! | `plaintext=yes` | passwords may come in plaintext |
 //! | `tls=no` | there is no certificate |
 //! | `networks=A` | who may relay |
-//! | `failures=N`, `message=N`, `received=N` | limits |
+//! | `failures=N`, `message=N`, `received=N`, `here=N` | limits |
+//! | `messages=N`, `recipients=N`, `hourly=N` | how often: of a peer in a minute, of an account in an hour |
+//! | `greylist=N` | strangers come again after so many seconds |
+//! | `subaddress=C` | what parts a detail; `none` |
+//! | `vrfy=yes` | VRFY tells those who may relay |
+//! | `peer=A` | the client's address, 192.0.2.1 without it |
+//! | `@ catch_all DOMAIN TARGET` | whom mail is for that is for nobody |
+//! | `header_from=WORD` | who may stand in From of what is submitted |
 //! | `@ account NAME PASSWORD` | an account; alice and bob are there if none is named |
 //! | `@ alias NAME TARGET` | an alias |
 //! | `@ message NAME OCTETS` | a message in its INBOX |
 //!
-//! What the application saw is what the store was given: `commit FROM LOCAL REMOTE OCTETS`.
+//! What the application saw is what the store was given: `commit FROM LOCAL REMOTE OCTETS`, and
+//! before it, if fields were added, `added FIELDS`, with `Date` and `Message-ID` for those that
+//! the store makes.
 //! `A: deliver NAME OCTETS`, `A: flag NAME UID FLAG`, `A: remove NAME UID`, `A: drop NAME
 //! MAILBOX` is what another session does meanwhile.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use postkern::{Close, Instant, Upgrade};
 use postkern_server::accept;
-use postkern_server::config::{CertificateFiles, Config, Listener, Network};
+use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network};
 use postkern_server::job::{
-    AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool,
+    AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool, Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, UidSet};
 use postkern_server::service::{Endpoint, Pause};
+use postkern_server::trace::Added;
 use postkern_store::memory::Memory;
 
 use crate::memory::bench::{Null, Refusing};
@@ -61,6 +71,7 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
     let mut config = Config::new("mail.example.test", &["example.test"], PathBuf::from("/nowhere"));
     config.tls = Some(CertificateFiles { certificate: "c".into(), key: "k".into() });
     config.limits.login_delay = Duration::from_secs(2);
+    let mut peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     for (key, value) in &header.keys {
         let number = || value.parse::<u32>().map_err(|_| format!("{key}={value} is no number"));
         match key.as_str() {
@@ -69,11 +80,32 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             "networks" => config.relay.networks.push(Network::parse(value).ok_or("no network")?),
             "failures" => config.limits.login_failures = number()?,
             "received" => config.limits.received = number()?,
+            "here" => config.limits.received_here = number()?,
+            "messages" => config.limits.messages_per_minute = number()?,
+            "recipients" => config.limits.recipients_per_minute = number()?,
+            "hourly" => config.submission.messages_per_hour = number()?,
+            "greylist" => {
+                let day = Duration::from_secs(24 * 60 * 60);
+                let delay = Duration::from_secs(number()?.into());
+                config.greylist = Some(Greylist { delay, window: day, lifetime: day, entries: 1000 });
+            }
+            "subaddress" => config.local.subaddress = value.chars().next().filter(|_| value != "none"),
+            "vrfy" => config.inbound.vrfy = value == "yes",
+            "peer" => peer = value.parse().map_err(|_| format!("peer={value} is no address"))?,
             "message" => config.limits.message = number()?.into(),
+            "header_from" => {
+                config.submission.header_from = match value.as_str() {
+                    "check" => HeaderFrom::Check,
+                    "sender" => HeaderFrom::Sender,
+                    "any" => HeaderFrom::Any,
+                    _ => return Err(format!("unknown {key}={value}")),
+                }
+            }
             _ => return Err(format!("unknown key {key}={value}")),
         }
     }
-    let mut room = Mailroom::default();
+    let clock = Arc::new(AtomicI64::new(0));
+    let mut room = Mailroom::new(&clock);
     let named = header.more.iter().any(|(_, word, _)| word == "account");
     for name in if named { &[][..] } else { &["alice@example.test", "bob@example.test"] } {
         room.account(name, "secret");
@@ -85,15 +117,18 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             "alias" => {
                 config.aliases.entry(first.into()).or_default().push(second.into());
             }
+            "catch_all" => config.local.catch_all.entry(first.into()).or_default().push(second.into()),
             "message" => room.append(first, &unescape(second)?)?,
             word => return Err(format!("unknown word @ {word}")),
         }
     }
-    Ok(Box::new(Rig::new(config, listener, room)))
+    Ok(Box::new(Rig::new(config, listener, peer, room, clock)))
 }
 
+/// When the dialogues begin: 2023-11-14T22:13:20Z.
+const EPOCH: i64 = 1_700_000_000;
+
 /// The store, with passwords that cost nothing to check, and a record of what was committed.
-#[derive(Default)]
 struct Mailroom {
     store: Memory,
     passwords: Vec<(String, String)>,
@@ -101,6 +136,13 @@ struct Mailroom {
 }
 
 impl Mailroom {
+    /// By a clock of seconds.
+    fn new(clock: &Arc<AtomicI64>) -> Self {
+        let clock = Arc::clone(clock);
+        let store = Memory::with_clock(Arc::new(move || Timestamp(EPOCH + clock.load(Ordering::Relaxed))));
+        Self { store, passwords: Vec::new(), log: Mutex::default() }
+    }
+
     fn account(&mut self, name: &str, password: &str) {
         self.store.run(Job::Admin(Admin::AddAccount { name: name.into(), verifier: String::new() }));
         self.passwords.push((name.into(), password.into()));
@@ -155,7 +197,9 @@ impl Backend for Mailroom {
                     remote.join(" "),
                     shown(&commit.message.tail)
                 );
-                self.log.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+                let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+                log.extend(commit.trace.as_ref().and_then(|trace| added(&trace.added)));
+                log.push(entry);
             }
             _ => {}
         }
@@ -171,10 +215,24 @@ impl Backend for Mailroom {
     }
 }
 
+/// The machine's time then.
+const START: Instant = Instant::from_millis(1_000_000);
+
+/// Fields that stand in front of a message, as an entry of the log.
+fn added(added: &Added) -> Option<String> {
+    let Added { date, message_id, fields } = added;
+    let words = [(*date, "Date"), (*message_id, "Message-ID")].into_iter().filter(|(is, _)| *is).map(|(_, word)| word);
+    let fields = Some(shown(fields)).filter(|fields| !fields.is_empty());
+    let all: Vec<String> = fields.into_iter().chain(words.map(String::from)).collect();
+    (!all.is_empty()).then(|| format!("added {}", all.join(" ")))
+}
+
 /// A service at work.
 struct Rig {
     endpoint: Box<dyn Endpoint>,
     room: Mailroom,
+    /// Seconds that have passed, for the store.
+    clock: Arc<AtomicI64>,
     now: Instant,
     wire: Vec<u8>,
     lost: bool,
@@ -193,13 +251,13 @@ enum Rest {
 }
 
 impl Rig {
-    fn new(config: Config, listener: Listener, room: Mailroom) -> Self {
+    fn new(config: Config, listener: Listener, peer: IpAddr, room: Mailroom, clock: Arc<AtomicI64>) -> Self {
         let tls = listener.is_implicit_tls().then(|| Box::new(Null) as Box<dyn postkern::Layer>);
-        let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let mut rig = Self {
             endpoint: accept::endpoint(&Arc::new(config), listener, peer, tls),
             room,
-            now: Instant::from_millis(1_000_000),
+            clock,
+            now: START,
             wire: Vec::new(),
             lost: false,
             output: Vec::new(),
@@ -214,6 +272,8 @@ impl Rig {
 
     fn drive(&mut self) {
         loop {
+            let passed = self.now.since(START).as_secs();
+            self.clock.store(i64::try_from(passed).unwrap_or(i64::MAX), Ordering::Relaxed);
             let pause = self.endpoint.run(self.now);
             match pause {
                 Pause::Job(job) => {

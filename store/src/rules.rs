@@ -29,13 +29,7 @@ pub fn wall_clock() -> Clock {
 ///
 /// # Errors
 /// Busy, over the limit.
-pub(crate) fn count(
-    rates: &Mutex<Rates>,
-    act: Act,
-    limit: u32,
-    now: Timestamp,
-    asked: bool,
-) -> Result<Done, Failure> {
+pub(crate) fn count(rates: &Mutex<Rates>, act: Act, limit: u32, now: Timestamp, asked: bool) -> Result<Done, Failure> {
     let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
     if rates.admit(act, limit, now, asked) { Ok(Done::Nothing) } else { Err(Failure::Busy) }
 }

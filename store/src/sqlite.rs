@@ -93,7 +93,14 @@ impl Sqlite {
         let shared = Arc::new(Shared { folder, watchers: Watchers::default(), clock });
         let writer = Writer::start(db, shared.clone());
         let writer = writer.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        Ok(Self { pool, writer, shared, maildrops: Maildrops::default(), logins: Logins::default(), rates: Mutex::default() })
+        Ok(Self {
+            pool,
+            writer,
+            shared,
+            maildrops: Maildrops::default(),
+            logins: Logins::default(),
+            rates: Mutex::default(),
+        })
     }
 
     fn try_run(&self, job: Job) -> Outcome<Done> {

@@ -40,7 +40,8 @@ pub struct Case {
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    [accounts::CASES, mailboxes::CASES, messages::CASES, flags::CASES, passage::CASES, policy::CASES, queue::CASES].concat()
+    [accounts::CASES, mailboxes::CASES, messages::CASES, flags::CASES, passage::CASES, policy::CASES, queue::CASES]
+        .concat()
 }
 
 /// Runs all cases, each over a backend of its own.

@@ -42,7 +42,7 @@ pub(crate) fn answer(event: Event<'_>, server: &mut Server, out: &mut Vec<u8>) {
             black_box(to);
             server.reply(ticket, &Reply::OK, out);
         }
-        Event::Data { ticket } => server.reply(ticket, &Reply::START, out),
+        Event::Data { ticket, .. } => server.reply(ticket, &Reply::START, out),
         Event::Chunk(octets) => {
             black_box(octets);
         }

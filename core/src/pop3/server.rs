@@ -482,7 +482,7 @@ impl Machine for Server {
                 self.refuse("line too long", out)
             }
             Kind::Line if self.state == State::AuthResponse => self.response(bytes, out),
-            Kind::Line | Kind::Chunk | Kind::End | Kind::Head => self.command(bytes, out),
+            Kind::Line | Kind::Chunk | Kind::End | Kind::Newline | Kind::Head => self.command(bytes, out),
         }
     }
 

@@ -1,9 +1,11 @@
-//! The command grammar of the server side (RFC 5321 section 4.1.1).
+//! The command grammar of the server side (RFC 5321 section 4.1.1, RFC 3030 section 2, RFC 1985,
+//! RFC 6531 section 3.7).
 
 use super::config::Offers;
 use super::params::{BadParam, MailParams, RcptParams};
-use super::path::Path;
-use crate::text::cut;
+use super::path::{Path, is_domain};
+use super::xclient::Xclient;
+use crate::text::{cut, number64};
 
 /// The commands, as far as pairing and transitions need to tell them apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,8 +26,12 @@ pub enum Verb {
     Message,
     /// RSET.
     Rset,
-    /// VRFY, EXPN, HELP and NOOP: answered, without effect on the session.
+    /// BDAT (RFC 3030): the first of a message.
+    Bdat,
+    /// VRFY, EXPN, HELP, NOOP and ETRN: answered, without effect on the session.
     Other,
+    /// XCLIENT.
+    Xclient,
     /// AUTH and each response to its challenges (RFC 4954).
     Auth,
     /// STARTTLS (RFC 3207).
@@ -45,6 +51,8 @@ pub(super) enum Bad {
     Address,
     /// 555: a parameter that we do not know.
     Param,
+    /// 501, and the connection closes: how many octets follow is not known.
+    Chunk,
 }
 
 impl From<BadParam> for Bad {
@@ -73,9 +81,14 @@ pub(super) enum Line<'i> {
     Data,
     Rset,
     Noop,
-    Vrfy(&'i str),
-    Expn(&'i str),
+    /// A string, and whether UTF-8 may come back.
+    Vrfy(&'i str, bool),
+    Expn(&'i str, bool),
     Help(&'i str),
+    /// Octets, and whether they are the last.
+    Bdat(u64, bool),
+    Etrn(&'i str),
+    Xclient(Xclient<'i>),
     StartTls,
     Auth(&'i str, Option<&'i [u8]>),
     Quit,
@@ -91,10 +104,12 @@ pub(super) struct Loose {
 /// Parses a line without its CRLF.
 pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loose), Bad> {
     let mut loose = Loose::default();
-    // Without SMTPUTF8 a command is ASCII (RFC 5321 section 2.4); controls have no place.
-    let printable = line.iter().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~' | b'\t'));
-    let Some(text) = core::str::from_utf8(line).ok().filter(|_| printable) else {
-        return Err(if verb(line) == 0 { Bad::Unknown } else { Bad::Syntax });
+    let Some(text) = text(line) else {
+        return Err(match verb(line) {
+            0 => Bad::Unknown,
+            BDAT => Bad::Chunk,
+            _ => Bad::Syntax,
+        });
     };
     let trimmed = text.trim_end_matches([' ', '\t']);
     loose.trailing_space = trimmed.len() < text.len();
@@ -102,9 +117,6 @@ pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loos
     let argument = |rest: &'_ str| if rest.is_empty() { Err(Bad::Syntax) } else { Ok(()) };
     let alone = |line| if rest.is_empty() { Ok(line) } else { Err(Bad::Syntax) };
     let parsed = match (verb(first.as_bytes()), first.len()) {
-        (EHLO, 4) => argument(rest).map(|()| Line::Ehlo(rest)),
-        (HELO, 4) => argument(rest).map(|()| Line::Helo(rest)),
-        (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
         (MAIL, 4) => {
             let (path, params) = path(rest, "FROM:", &mut loose)?;
             Ok(Line::Mail(path, MailParams::parse(params, &knows.offers, knows.auth)?))
@@ -116,11 +128,19 @@ pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loos
             }
             Ok(Line::Rcpt(path, RcptParams::parse(params, &knows.offers)?))
         }
+        (VRFY, 4) => string(rest, knows).map(|(string, utf8)| Line::Vrfy(string, utf8)),
+        (EXPN, 4) => string(rest, knows).map(|(string, utf8)| Line::Expn(string, utf8)),
+        (BDAT, 4) => chunk(rest),
+        // All others are ASCII (RFC 5321 section 2.4); EHLO with SMTPUTF8 too (RFC 6531
+        // section 3.7.1).
+        (0, _) if !text.is_ascii() => Err(Bad::Unknown),
+        _ if !text.is_ascii() => Err(Bad::Syntax),
+        (EHLO, 4) => argument(rest).map(|()| Line::Ehlo(rest)),
+        (HELO, 4) => argument(rest).map(|()| Line::Helo(rest)),
+        (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
         (DATA, 4) => alone(Line::Data),
         (RSET, 4) => alone(Line::Rset),
         (NOOP, 4) => Ok(Line::Noop),
-        (VRFY, 4) => argument(rest).map(|()| Line::Vrfy(rest)),
-        (EXPN, 4) => argument(rest).map(|()| Line::Expn(rest)),
         (HELP, 4) => Ok(Line::Help(rest)),
         (QUIT, 4) => alone(Line::Quit),
         (AUTH, 4) => {
@@ -134,10 +154,67 @@ pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loos
             };
             argument(mechanism).map(|()| Line::Auth(mechanism, initial))
         }
+        (ETRN, 4) => {
+            if is_node(rest) {
+                Ok(Line::Etrn(rest))
+            } else {
+                Err(Bad::Syntax)
+            }
+        }
+        (_, 7) if first.eq_ignore_ascii_case("XCLIENT") => Xclient::parse(rest).map(Line::Xclient).ok_or(Bad::Syntax),
         (_, 8) if first.eq_ignore_ascii_case("STARTTLS") => alone(Line::StartTls),
         _ => Err(Bad::Unknown),
     };
     parsed.map(|parsed| (parsed, loose))
+}
+
+/// The line, if it is UTF-8 without controls other than TAB.
+fn text(line: &[u8]) -> Option<&str> {
+    // Nearly every line is ASCII, and found to be so without a branch per octet.
+    let (printable, ascii) = line.iter().fold((true, true), |(printable, ascii), byte| {
+        (printable & matches!(byte, b' '..=b'~' | b'\t' | 0x80..), ascii & byte.is_ascii())
+    });
+    let text = core::str::from_utf8(line).ok().filter(|_| printable)?;
+    (ascii || !text.chars().any(|c| c.is_control() && c != '\t')).then_some(text)
+}
+
+/// The string of VRFY or EXPN, and whether SMTPUTF8 stands behind it (RFC 6531
+/// section 3.7.4.2).
+fn string<'i>(rest: &'i str, knows: &Knows) -> Result<(&'i str, bool), Bad> {
+    let (string, utf8) = match rest.rsplit_once(' ') {
+        Some((string, param)) if knows.offers.smtp_utf8 && param.eq_ignore_ascii_case("SMTPUTF8") => {
+            (string.trim_end_matches(' '), true)
+        }
+        _ => (rest, false),
+    };
+    if string.is_empty() || !string.is_ascii() && !knows.offers.smtp_utf8 {
+        return Err(Bad::Syntax);
+    }
+    Ok((string, utf8))
+}
+
+/// BDAT's size, and LAST (RFC 3030 section 2). A number beyond 64 bits could not be counted
+/// down, and is none.
+fn chunk(rest: &str) -> Result<Line<'static>, Bad> {
+    let (size, last) = cut(rest, b' ');
+    let size = number64(size.as_bytes()).ok_or(Bad::Chunk)?;
+    match last.trim_start_matches(' ') {
+        "" => Ok(Line::Bdat(size, false)),
+        last if last.eq_ignore_ascii_case("LAST") => Ok(Line::Bdat(size, true)),
+        _ => Err(Bad::Chunk),
+    }
+}
+
+/// What ETRN names: a domain, `@` and a domain for all below it too, or `#` and a queue
+/// (RFC 1985 section 5).
+fn is_node(text: &str) -> bool {
+    match text.strip_prefix('#') {
+        Some(queue) => !queue.is_empty() && queue.bytes().all(|byte| byte.is_ascii_graphic()),
+        None => {
+            let name = text.strip_prefix('@').unwrap_or(text);
+            is_domain(name) && !name.starts_with('[')
+        }
+    }
 }
 
 const EHLO: u32 = u32::from_be_bytes(*b"EHLO");
@@ -153,6 +230,19 @@ const EXPN: u32 = u32::from_be_bytes(*b"EXPN");
 const HELP: u32 = u32::from_be_bytes(*b"HELP");
 const QUIT: u32 = u32::from_be_bytes(*b"QUIT");
 const AUTH: u32 = u32::from_be_bytes(*b"AUTH");
+const BDAT: u32 = u32::from_be_bytes(*b"BDAT");
+const ETRN: u32 = u32::from_be_bytes(*b"ETRN");
+
+/// Whether a line means to be a BDAT.
+pub(super) fn is_bdat(line: &[u8]) -> bool {
+    verb(line) == BDAT && matches!(line.get(4), None | Some(b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+/// Whether a client that pipelines may say more behind this command before it is answered
+/// (RFC 2920 section 3.1).
+pub(super) fn may_be_followed(line: &[u8]) -> bool {
+    matches!(verb(line), MAIL | RCPT | RSET | BDAT)
+}
 
 /// The first four octets as upper case letters; 0 if they are not letters.
 fn verb(word: &[u8]) -> u32 {

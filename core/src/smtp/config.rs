@@ -21,6 +21,9 @@ pub struct Limits {
     /// Recipients of one message; more are refused 452 4.5.3 (RFC 5321 section 4.5.3.1.8 asks
     /// for 100 at least).
     pub recipients: u32,
+    /// Messages of one connection; MAIL after as many is refused 452 4.5.3 (RFC 9422
+    /// section 4.1). None for any number.
+    pub messages: Option<u32>,
     /// Commands refused by the machine itself before it says 421 and closes, before AUTH
     /// succeeded and after.
     pub mistakes: (u16, u16),
@@ -45,6 +48,7 @@ impl Default for Limits {
             excess: 64 * 1024,
             message: 50 * 1024 * 1024,
             recipients: 1000,
+            messages: None,
             mistakes: (10, 50),
             refusals: 50,
             login: None,
@@ -52,6 +56,21 @@ impl Default for Limits {
             data_rate: 500,
         }
     }
+}
+
+/// What becomes of a CR or LF that stands alone in a message (RFC 5321 section 2.3.8).
+///
+/// Whichever: only CRLF "." CRLF ends a message. Neither holds for BODY=BINARYMIME, whose octets
+/// are any.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BareNewline {
+    /// The message is refused 550 5.6.11 at its end.
+    #[default]
+    Refuse,
+    /// It becomes a CRLF in the chunks that the application gets, so that no server behind us
+    /// can read two messages in one (CVE-2023-51764). For clients that know no better, as
+    /// Exchange in BDAT. Noted in [`Tolerated`](super::Tolerated).
+    Normalise,
 }
 
 /// Which of the protocols a server speaks.
@@ -151,6 +170,12 @@ pub struct ServerConfig {
     pub auth: Mechanisms,
     /// Offer AUTH in plaintext too, where anyone on the path reads the password.
     pub auth_in_clear: bool,
+    /// What becomes of a CR or LF that stands alone in a message.
+    pub bare_newline: BareNewline,
+    /// Refuse a client that speaks before it may: 554 5.5.0, and the connection closes with
+    /// [`Violation::Pipelining`](crate::Violation::Pipelining). See
+    /// [`Server`](super::Server).
+    pub forbid_early_pipelining: bool,
     /// Extensions that one need not offer.
     pub offers: Offers,
     /// What a client may cost.

@@ -3,6 +3,7 @@
 use super::command::Verb;
 use super::params::{MailParams, RcptParams};
 use super::path::Path;
+use super::xclient::Xclient;
 
 /// The right and the duty to answer one command. Spent by
 /// [`Server::reply`](super::Server::reply).
@@ -52,12 +53,16 @@ pub enum Event<'i> {
         /// To be answered.
         ticket: Ticket,
     },
-    /// DATA. Answer 354 to have the message.
+    /// DATA, or the first BDAT. Answer 354 to have the message. Behind BDAT any other answer ends
+    /// the transaction.
     Data {
+        /// BDAT (RFC 3030): the 354 is not said, and the message may be given up by RSET or EHLO
+        /// before its end.
+        chunked: bool,
         /// To be answered.
         ticket: Ticket,
     },
-    /// Octets of the message, without dot-stuffing. No answer is due.
+    /// Octets of the message, without dot-stuffing; perhaps none. No answer is due.
     Chunk(&'i [u8]),
     /// The message is whole, and is as RFC 5322 wants its octets. A 2yz takes responsibility
     /// for it. Whatever the answer, the transaction is over.
@@ -67,8 +72,8 @@ pub enum Event<'i> {
         /// To be answered; in LMTP with as many replies as there are recipients.
         ticket: Ticket,
     },
-    /// The message came to its end and the machine refused it: throw its octets away. The
-    /// transaction is over.
+    /// The message, or a chunk of it, came to its end and the machine refused it: throw its octets
+    /// away. The transaction is over.
     Rejected {
         /// What the client was told.
         code: u16,
@@ -105,17 +110,22 @@ pub enum Event<'i> {
         /// To be answered.
         ticket: Ticket,
     },
-    /// VRFY. Answer 252 unless you mean to tell who has a mailbox here.
+    /// VRFY. Answer 252 unless you mean to tell who has a mailbox here; a mailbox beyond ASCII
+    /// only if `utf8`, else 252 or 550 with x.6.8 (RFC 6531 section 3.7.4.2).
     Vrfy {
         /// The argument.
         argument: &'i str,
+        /// SMTPUTF8 was said: UTF-8 may stand in the reply.
+        utf8: bool,
         /// To be answered.
         ticket: Ticket,
     },
-    /// EXPN.
+    /// EXPN; else as VRFY.
     Expn {
         /// The argument.
         argument: &'i str,
+        /// SMTPUTF8 was said: UTF-8 may stand in the reply.
+        utf8: bool,
         /// To be answered.
         ticket: Ticket,
     },
@@ -126,19 +136,35 @@ pub enum Event<'i> {
         /// To be answered.
         ticket: Ticket,
     },
+    /// ETRN: send what is queued for a node (RFC 1985). Answer 250 to 253, 458 or 459.
+    Etrn {
+        /// A domain, `@` and a domain, or `#` and the name of a queue.
+        argument: &'i str,
+        /// To be answered.
+        ticket: Ticket,
+    },
+    /// XCLIENT: who the client behind this peer is. A 220 has all begin anew, without another
+    /// greeting; answer 550 if the peer may not say so.
+    Xclient {
+        /// What it says.
+        attributes: Xclient<'i>,
+        /// To be answered.
+        ticket: Ticket,
+    },
     /// QUIT. Answer 221; the connection closes.
     Quit {
         /// To be answered.
         ticket: Ticket,
     },
     /// The machine answered this itself: bad syntax, bad sequence, an exchange of AUTH given
-    /// up. Nothing has changed, but that an exchange of AUTH is over.
+    /// up; or it said what was held until the octets of a BDAT had come. Nothing has changed, but
+    /// that an exchange of AUTH, and a message in chunks, is over.
     Refused {
         /// What the client was told.
         code: u16,
     },
     /// Octets thrown away without an answer, as they came: of a line or a message that is too
-    /// long.
+    /// long, or of a BDAT that is refused.
     Dropped(usize),
 }
 
@@ -150,7 +176,7 @@ impl core::fmt::Debug for Event<'_> {
             Self::Hello { name, extended, .. } => write!(f, "Hello({name:?}, extended: {extended})"),
             Self::Mail { from, params, .. } => write!(f, "Mail({from:?}, {params:?})"),
             Self::Rcpt { to, params, .. } => write!(f, "Rcpt({to:?}, {params:?})"),
-            Self::Data { .. } => f.write_str("Data"),
+            Self::Data { chunked, .. } => write!(f, "Data(chunked: {chunked})"),
             Self::Chunk(octets) => write!(f, "Chunk({} octets)", octets.len()),
             Self::Message { size, .. } => write!(f, "Message({size} octets)"),
             Self::Rejected { code } => write!(f, "Rejected({code})"),
@@ -161,6 +187,8 @@ impl core::fmt::Debug for Event<'_> {
             Self::Noop { .. } => f.write_str("Noop"),
             Self::Vrfy { argument, .. } => write!(f, "Vrfy({argument:?})"),
             Self::Expn { argument, .. } => write!(f, "Expn({argument:?})"),
+            Self::Etrn { argument, .. } => write!(f, "Etrn({argument:?})"),
+            Self::Xclient { attributes, .. } => write!(f, "Xclient({attributes:?})"),
             Self::Help { topic, .. } => write!(f, "Help({topic:?})"),
             Self::Quit { .. } => f.write_str("Quit"),
             Self::Refused { code } => write!(f, "Refused({code})"),
@@ -177,4 +205,8 @@ pub struct Tolerated {
     pub space_after_colon: bool,
     /// `NOOP `: RFC 5321 section 4.1.1 asks for it ("SHOULD tolerate trailing white space").
     pub trailing_space: bool,
+    /// A CR or LF alone in a message became CRLF
+    /// ([`BareNewline::Normalise`](super::BareNewline::Normalise)): Exchange and many scripts
+    /// send such.
+    pub bare_newline: bool,
 }

@@ -34,7 +34,7 @@ mod xclient;
 
 pub use client::{Client, Id, Notice};
 pub use command::Verb;
-pub use config::{FutureRelease, Limits, Offers, Protocol, ServerConfig};
+pub use config::{BareNewline, FutureRelease, Limits, Offers, Protocol, ServerConfig};
 pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
 pub use event::{Event, Ticket, Tolerated};
 pub use extensions::{Extensions, SessionLimits};
@@ -42,8 +42,8 @@ pub use params::{
     BodyType, ByMode, DATE_MAX, DATE_MIN, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams,
     Ret, RrvsAction, ValidSince, Xtext, unitext, xtext,
 };
-pub use path::{Path, is_domain, is_mailbox};
+pub use path::{Path, is_domain, is_mailbox, is_mailbox_utf8};
 pub use reply::{Enhanced, Reply, ReplyLines};
 pub use request::{Command, SendError};
 pub use server::Server;
-pub use xclient::{XclientAttribute, XclientAttributes};
+pub use xclient::{Xclient, XclientAttribute, XclientAttributes, XclientName, XclientValue};

@@ -17,6 +17,7 @@ mod mail;
 mod rcpt;
 mod xtext;
 
+pub(super) use date::write as put_date;
 pub use date::{DATE_MAX, DATE_MIN};
 pub use dsn::{Notify, OriginalRecipient, Ret, unitext};
 pub use mail::{BodyType, ByMode, DeliverBy, Hold, MailParams, Priority};

@@ -9,6 +9,9 @@ use crate::text::strip_prefix;
 /// A reverse-path or forward-path: what stood between the angle brackets, without its source
 /// route, checked.
 ///
+/// It may hold UTF-8 (RFC 6531 section 3.3): [`is_ascii`](Self::is_ascii) tells. The lengths are
+/// counted in octets then too.
+///
 /// What it holds is exactly a null path, `Postmaster`, or `local-part@domain`: nothing in it
 /// is a route, and nothing but the last `@` outside quotes parts the two (so that `a%b@c` and
 /// `"a@b"@c` are mailboxes at `c` and nothing else).
@@ -46,6 +49,9 @@ impl<'i> Path<'i> {
         };
         let rest = rest.strip_prefix('>')?;
         let mailbox = &inner[..local + domain];
+        if !is_clean(mailbox) {
+            return None;
+        }
         if domain == 0 && !mailbox.eq_ignore_ascii_case("postmaster") || mailbox.len() + 2 > PATH_MAX {
             return None;
         }
@@ -60,6 +66,11 @@ impl<'i> Path<'i> {
     /// Whether this is the null reverse-path `<>`.
     pub fn is_null(&self) -> bool {
         self.mailbox.is_empty()
+    }
+
+    /// Whether it may be named where SMTPUTF8 is not.
+    pub fn is_ascii(&self) -> bool {
+        self.mailbox.is_ascii()
     }
 
     /// The domain or address literal; none for the null path and for `Postmaster`.
@@ -90,16 +101,42 @@ impl<'i> Path<'i> {
     }
 }
 
-/// Whether this is a mailbox, `local-part@domain`, that a command may name.
+/// Whether this is a mailbox in ASCII, `local-part@domain`, that any command may name.
 pub fn is_mailbox(text: &str) -> bool {
+    text.is_ascii() && is_mailbox_utf8(text)
+}
+
+/// Whether this is a mailbox, in UTF-8 perhaps, that a command may name where SMTPUTF8 is said
+/// (RFC 6531 section 3.3).
+pub fn is_mailbox_utf8(text: &str) -> bool {
+    if !is_clean(text) {
+        return false;
+    }
     let Some(local) = local_part(text) else { return false };
     let Some(domain) = text[local..].strip_prefix('@') else { return false };
     domain_len(domain) == Some(domain.len()) && text.len() + 2 <= PATH_MAX
 }
 
-/// Whether this is a domain or an address literal.
+/// Whether this is a domain in ASCII or an address literal.
 pub fn is_domain(text: &str) -> bool {
-    domain_len(text) == Some(text.len())
+    text.is_ascii() && domain_len(text) == Some(text.len())
+}
+
+/// Whether no character beyond ASCII is a control, or in the domain one that is drawn as
+/// nothing, as space or as a dot.
+///
+/// Which labels are U-labels is IDNA's to say (RFC 5890 section 2.3.2.1), with tables that are
+/// not here; but none of these is in one, and a name that looks like another is not to pass.
+fn is_clean(mailbox: &str) -> bool {
+    if mailbox.is_ascii() {
+        return true;
+    }
+    let domain = mailbox.rfind('@').map_or(mailbox.len(), |at| at + 1);
+    let unseen = |c: char| {
+        matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3002}' | '\u{feff}' | '\u{ff0e}' | '\u{ff61}' | '\u{fff9}'..='\u{ffff}')
+    };
+    !mailbox.chars().any(char::is_control) && !mailbox[domain..].chars().any(|c| c.is_whitespace() || unseen(c))
 }
 
 /// Whether this is a dot-string (RFC 5321 section 4.1.2).
@@ -126,7 +163,7 @@ fn local_part(text: &str) -> Option<usize> {
             match bytes.get(at)? {
                 b'"' => break at + 1,
                 b'\\' if matches!(bytes.get(at + 1)?, b' '..=b'~') => at += 2,
-                b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' => at += 1,
+                b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' | 0x80.. => at += 1,
                 _ => return None,
             }
         }
@@ -166,6 +203,8 @@ const CLASSES: [u8; 256] = {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => ATEXT | DOMAIN,
             b'.' => DOMAIN,
             b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^' | b'`' | b'{'..=b'~' => ATEXT,
+            // RFC 6531 section 3.3; `is_ascii` and `is_clean` see to what is left.
+            0x80.. => ATEXT | DOMAIN,
             _ => 0,
         };
         byte += 1;
@@ -195,7 +234,10 @@ fn domain_len(text: &str) -> Option<usize> {
         close + 1
     } else {
         let end = bytes.iter().position(|&byte| !is(byte, DOMAIN)).unwrap_or(bytes.len());
-        let fits = |label: &[u8]| (1..=63).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-");
+        // A label's 63 octets (RFC 1035 section 2.3.4) are those of its A-label.
+        let long = |label: &[u8]| label.len() > 63 && label.is_ascii();
+        let fits =
+            |label: &[u8]| !label.is_empty() && !long(label) && !label.starts_with(b"-") && !label.ends_with(b"-");
         if !bytes[..end].split(|&byte| byte == b'.').all(fits) {
             return None;
         }
@@ -245,7 +287,19 @@ mod tests {
             ("<a@[127.0.0.256]>", None),
             ("<a@[x:y]>", None),
             ("<a@[IPv6:x]>", None),
-            ("<ä@b>", None),
+            ("<ä@b>", Some(("ä@b", ""))),
+            ("<\"ä\\\"b\"@c>", Some(("\"ä\\\"b\"@c", ""))),
+            ("<a@bücher.example>", Some(("a@bücher.example", ""))),
+            ("<@ä.x:a@b>", None),
+            ("<a@ä..b>", None),
+            ("<a@-ä>", None),
+            ("<\"a\\ä\"@b>", None),
+            ("<a\u{85}@b>", None),
+            ("<\"a\u{9f}\"@b>", None),
+            ("<a@b\u{2028}c>", None),
+            ("<a@b\u{3002}c>", None),
+            ("<a@b\u{200b}>", None),
+            ("<a@[ä]>", None),
             ("<<a@b>>", None),
         ] {
             assert_eq!(Path::parse(text).map(|(path, rest)| (path.as_str(), rest)), is, "{text}");
@@ -262,6 +316,18 @@ mod tests {
         assert!(Path::parse(&long).is_some());
         let longer = alloc::format!("<a@{}.bbbbbbbbbb>", [label.as_str(); 4].join("."));
         assert!(Path::parse(&longer).is_none());
+    }
+
+    #[test]
+    fn lengths_of_utf8_are_octets() {
+        let local = |len: usize| alloc::format!("{}@b", "ä".repeat(len / 2));
+        assert!(is_mailbox_utf8(&local(LOCAL_MAX)) && !is_mailbox_utf8(&local(LOCAL_MAX + 2)));
+        assert!(!is_mailbox(&local(2)) && !is_domain("ä") && is_mailbox("a@b"));
+        let domain = |len: usize| alloc::format!("a@{}", "ä".repeat(len / 2));
+        assert!(is_mailbox_utf8(&domain(200)) && !is_mailbox_utf8(&domain(DOMAIN_MAX + 1)));
+        let (path, _) = Path::parse("<\"jörg x\"@bücher.example>").unwrap();
+        assert!(!path.is_ascii());
+        assert_eq!((&*path.local_part(), path.domain()), ("jörg x", Some("bücher.example")));
     }
 
     #[test]

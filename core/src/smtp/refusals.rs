@@ -9,6 +9,16 @@ pub(super) const BAD_LINE: Reply<'static> =
 pub(super) const ADDRESS: Reply<'static> = Reply::new(501, Enhanced(5, 1, 3), "that is no address");
 pub(super) const PARAM: Reply<'static> = Reply::new(555, Enhanced(5, 5, 4), "unknown parameter");
 pub(super) const HELLO_FIRST: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "say EHLO first");
+pub(super) const CHUNK: Reply<'static> =
+    Reply::new(501, Enhanced(5, 5, 4), "BDAT takes a number of octets, and LAST: closing");
+pub(super) const EARLY: Reply<'static> =
+    Reply::new(554, Enhanced(5, 5, 0), "you spoke before it was your turn: closing");
+pub(super) const REQUIRE_TLS: Reply<'static> =
+    Reply::new(530, Enhanced(5, 7, 10), "REQUIRETLS needs encryption: STARTTLS first");
+pub(super) const MAIL_UTF8: Reply<'static> =
+    Reply::new(550, Enhanced(5, 6, 7), "an address beyond ASCII needs SMTPUTF8");
+pub(super) const RCPT_UTF8: Reply<'static> =
+    Reply::new(553, Enhanced(5, 6, 7), "an address beyond ASCII needs SMTPUTF8");
 pub(super) const SEQUENCE: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "bad sequence of commands");
 pub(super) const NOT_HERE: Reply<'static> = Reply::new(502, Enhanced(5, 5, 1), "not offered here");
 pub(super) const TOO_BIG: Reply<'static> = Reply::new(552, Enhanced(5, 3, 4), "the message is over the size limit");

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::text::{chomp, put, put_number, put_text};
+use crate::text::{chomp, put_text};
 
 /// A status code such as 5.1.1: class, subject, detail (RFC 3463 section 2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,24 +73,53 @@ impl<'a> Reply<'a> {
     /// Appends the reply; unless `last`, more lines of the same reply follow.
     pub(super) fn write(&self, enhanced: bool, last: bool, out: &mut Vec<u8>) {
         debug_assert!((200..600).contains(&self.code), "reply code {}", self.code);
-        let digit = |of: u16| b'0' + (of % 10) as u8;
-        let mut rest = Some(self.text);
-        while let Some(text) = rest {
-            let end = memchr::memchr(b'\n', text.as_bytes());
-            rest = end.map(|at| &text[at + 1..]);
-            let separator = if last && rest.is_none() { b' ' } else { b'-' };
-            put(&[&[digit(self.code / 100), digit(self.code / 10), digit(self.code), separator]], out);
-            if let (true, Some(Enhanced(class, subject, detail))) = (enhanced, self.enhanced) {
-                for (number, end) in [(class.into(), b'.'), (subject, b'.'), (detail, b' ')] {
-                    put_number(number.into(), out);
-                    out.push(end);
-                }
-            }
-            put_text(&text[..end.unwrap_or(text.len())], out);
-            put(&[b"\r\n"], out);
+        let (mut head, len) = self.head(enhanced);
+        let mut line = |text: &str, last: bool| {
+            head[SEPARATOR] = if last { b' ' } else { b'-' };
+            out.extend_from_slice(&head[..len]);
+            put_text(text, out);
+            out.extend_from_slice(b"\r\n");
+        };
+        let mut text = self.text;
+        while let Some(end) = text.bytes().position(|byte| byte == b'\n') {
+            line(&text[..end], false);
+            text = &text[end + 1..];
         }
+        line(text, last);
+    }
+
+    /// What each line begins with, and its length.
+    fn head(&self, enhanced: bool) -> ([u8; HEAD_MAX], usize) {
+        let mut head = [0; HEAD_MAX];
+        let mut len = 0;
+        let mut push = |byte: u8| {
+            head[len] = byte;
+            len += 1;
+        };
+        let digit = |of: u16| b'0' + (of % 10) as u8;
+        [self.code / 100, self.code / 10, self.code].map(digit).into_iter().for_each(&mut push);
+        push(b' ');
+        if let (true, Some(Enhanced(class, subject, detail))) = (enhanced, self.enhanced) {
+            debug_assert!(subject < 1000 && detail < 1000, "a part of a status code has three digits at most");
+            for (number, end) in [(class.into(), b'.'), (subject, b'.'), (detail, b' ')] {
+                if number > 99 {
+                    push(digit(number / 100));
+                }
+                if number > 9 {
+                    push(digit(number / 10));
+                }
+                push(digit(number));
+                push(end);
+            }
+        }
+        (head, len)
     }
 }
+
+/// Where a space or a hyphen stands in a line of a reply.
+const SEPARATOR: usize = 3;
+/// Octets of `250 5.123.123 `.
+const HEAD_MAX: usize = 16;
 
 /// A reply received: one code, one or more lines.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

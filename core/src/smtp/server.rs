@@ -1,21 +1,38 @@
 //! The server side of SMTP, submission and LMTP.
 //!
 //! All changes of state stand in [`Server::reply`] (what our answers mean), in
-//! [`Server::command`] (which commands are in sequence) and in the [`Machine`] methods
-//! (framing). The answer decides: what the client is told and what the machine believes are
-//! one act.
+//! [`Server::command`] (which commands are in sequence), in [`Server::bdat`] and what follows it
+//! (a message in chunks) and in the [`Machine`] methods (framing). The answer decides: what the
+//! client is told and what the machine believes are one act.
+//!
+//! # What is taken for pipelining out of turn
+//! With [`ServerConfig::forbid_early_pipelining`] a client that speaks before it may is told 554
+//! and cut off (RFC 2920 section 3.1). It is seen by octets that are here already when the
+//! answer to something is given that ends a group: the greeting, EHLO, DATA, AUTH and each
+//! response to it, NOOP, VRFY, EXPN, HELP, ETRN, XCLIENT, an unknown command, and before EHLO (or
+//! behind HELO) any command and any end of a message. What comes behind the answer in the
+//! driver's order of things is not held against a client, whenever it was sent: how octets are
+//! cut on their way can hide an early one, but can make no patient client look early.
+
+mod chunks;
+mod commands;
+mod content;
+mod offers;
 
 use alloc::vec::Vec;
 
-use super::command::{self, Bad, Knows, Line, Loose, Verb};
-use super::config::{Protocol, ServerConfig};
+use super::command::{Loose, Verb};
+use super::config::{BareNewline, Protocol, ServerConfig};
 use super::event::{Event, Ticket, Tolerated};
 use super::refusals as say;
 use super::reply::{Enhanced, Reply};
 use crate::dot::Unstuff;
-use crate::line::{Lines, strict};
+use crate::line::Lines;
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Pace, Patience, Upgrade, Violation, Want};
-use crate::text::{put, put_number, strip_prefix};
+use crate::sasl::Mechanisms;
+use crate::text::strip_prefix;
+use chunks::{Chunking, Held};
+use content::Content;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
@@ -23,6 +40,8 @@ enum State {
     Commands,
     /// 354 was said: the message comes.
     Message,
+    /// A chunk of BDAT comes: so many octets more, and whether it is the last.
+    Chunk(u64, bool),
     /// 334 was said: the response to a challenge comes.
     AuthResponse,
     TlsAccepted,
@@ -43,6 +62,10 @@ pub struct Server {
     state: State,
     lines: Lines,
     unstuff: Unstuff,
+    content: Content,
+    /// What a chunk is answered with once its octets are here.
+    held: Held,
+    chunking: Chunking,
     patience: Patience,
     pace: Pace,
     /// When AUTH must have succeeded.
@@ -53,6 +76,8 @@ pub struct Server {
     excess: usize,
     /// Recipients accepted in this transaction.
     recipients: u32,
+    /// Messages begun on this connection.
+    messages: u32,
     /// Commands that the machine refused.
     mistakes: u16,
     /// Commands that the application refused for good.
@@ -65,6 +90,14 @@ pub struct Server {
     authenticated: bool,
     /// A transaction is open.
     mail: bool,
+    /// It is one with SMTPUTF8.
+    utf8: bool,
+    /// It is one with BODY=BINARYMIME.
+    binary: bool,
+    /// What is answered now ends a group of commands: nothing may have come yet.
+    last_of_group: bool,
+    /// The client spoke before it was greeted.
+    early: bool,
     /// The greeting was no 220: only QUIT is carried out.
     refusing: bool,
     /// Say 421 as soon as nothing is owed.
@@ -73,18 +106,24 @@ pub struct Server {
 
 impl Server {
     /// A connection just accepted; `secure` if TLS is in place already.
-    pub fn new(config: ServerConfig, secure: bool) -> Self {
+    pub fn new(mut config: ServerConfig, secure: bool) -> Self {
+        // RFC 3030 section 3: BINARYMIME can only be used with CHUNKING.
+        config.offers.binary_mime &= config.offers.chunking;
         Self {
             config,
             state: State::Opening,
             lines: Lines::default(),
             unstuff: Unstuff::new(),
+            content: Content::default(),
+            held: Held::Nothing,
+            chunking: Chunking::None,
             patience: Patience::default(),
             pace: Pace::default(),
             login: None,
             size: 0,
             excess: 0,
             recipients: 0,
+            messages: 0,
             mistakes: 0,
             refusals: 0,
             tolerated: Tolerated::default(),
@@ -93,26 +132,39 @@ impl Server {
             secure,
             authenticated: false,
             mail: false,
+            utf8: false,
+            binary: false,
+            last_of_group: false,
+            early: false,
             refusing: false,
             stopping: false,
         }
     }
 
     /// Answers a command, and thereby decides it: a 2yz to MAIL opens the transaction, to
-    /// RCPT adds the recipient; 354 to DATA takes the message in; 334 to AUTH asks for a
+    /// RCPT adds the recipient; 354 to DATA or to the first BDAT takes the message in; 334 to AUTH asks for a
     /// response, 235 authenticates; 220 to STARTTLS asks for the layer; 421 to anything and
-    /// any answer to QUIT close. At the end of an LMTP message it is the reply for every
+    /// any answer to QUIT close; 220 to XCLIENT begins anew. At the end of an LMTP message it is the reply for every
     /// recipient.
+    ///
+    /// A refusal of the first BDAT is said when its octets have come and were dropped (RFC 3030
+    /// section 2); 354 to it is not said at all.
     ///
     /// A 5yz too many ([`Limits::refusals`](super::Limits::refusals)) is followed by a 421,
     /// and closes.
     pub fn reply(&mut self, ticket: Ticket, reply: &Reply<'_>, out: &mut Vec<u8>) {
-        for _ in 0..ticket.replies {
+        let verb = ticket.verb;
+        if verb == Verb::Connect && reply.is_positive() && self.early && self.config.forbid_early_pipelining {
+            self.owed = false;
+            let _ = self.last_words(&say::EARLY, Close::Violation(Violation::Pipelining), out);
+            return;
+        }
+        let silent = verb == Verb::Bdat && reply.code != 421;
+        for _ in 0..if silent { 0 } else { ticket.replies } {
             self.say(&ticket, reply, out);
         }
-        let verb = ticket.verb;
         self.decide(verb, reply);
-        if reply.code / 100 == 5 && !matches!(verb, Verb::Connect | Verb::Quit) {
+        if reply.code / 100 == 5 && !matches!(verb, Verb::Connect | Verb::Quit | Verb::Bdat) {
             self.refused(out);
         }
     }
@@ -132,6 +184,23 @@ impl Server {
         }
         debug_assert!(replies.next().is_none(), "a reply without a recipient");
         self.decide(ticket.verb, &Reply::OK);
+    }
+
+    /// Offers these mechanisms from now on: before the client says EHLO, or after STARTTLS, when
+    /// more is known of it.
+    pub fn set_mechanisms(&mut self, mechanisms: Mechanisms) {
+        self.config.auth = mechanisms;
+    }
+
+    /// Offers or does not offer XCLIENT from now on, when it is known who the peer is.
+    pub fn set_xclient(&mut self, offered: bool) {
+        self.config.offers.xclient = offered;
+    }
+
+    /// Whether the client spoke before it was greeted, as far as the driver has shown it: ask
+    /// while the ticket of [`Event::Connect`] is out.
+    pub fn early_talker(&self) -> bool {
+        self.early
     }
 
     /// What was tolerated since this was asked last.
@@ -165,22 +234,6 @@ impl Server {
         }
     }
 
-    /// The lines of the answer to EHLO after the first (RFC 5321 section 4.1.1.1).
-    fn extensions(&self, out: &mut Vec<u8>) {
-        put(&[b"250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE "], out);
-        put_number(self.config.limits.message, out);
-        put(&[b"\r\n"], out);
-        if self.config.tls && !self.secure {
-            put(&[b"250-STARTTLS\r\n"], out);
-        }
-        if self.offers_auth() {
-            put(&[b"250-AUTH"], out);
-            self.config.auth.write(b" ", out);
-            put(&[b"\r\n"], out);
-        }
-        put(&[b"250 ENHANCEDSTATUSCODES\r\n"], out);
-    }
-
     fn offers_auth(&self) -> bool {
         !self.config.auth.is_empty() && (self.secure || self.config.auth_in_clear) && !self.authenticated
     }
@@ -198,11 +251,26 @@ impl Server {
                 self.hello = if verb == Verb::Ehlo { Hello::Ehlo } else { Hello::Helo };
                 self.clear();
             }
-            Verb::Mail if positive => self.mail = true,
+            Verb::Mail if positive => {
+                self.mail = true;
+                self.messages = self.messages.saturating_add(1);
+            }
             Verb::Rcpt if positive => self.recipients += 1,
             Verb::Data if reply.code == 354 => {
                 self.state = State::Message;
-                (self.unstuff, self.pace, self.size) = (Unstuff::new(), Pace::default(), 0);
+                (self.unstuff, self.content, self.pace) = (Unstuff::new(), Content::default(), Pace::default());
+                self.size = 0;
+            }
+            Verb::Bdat if reply.code == 354 => {
+                self.chunking = Chunking::Open;
+                (self.content, self.pace, self.size) = (Content::default(), Pace::default(), 0);
+            }
+            Verb::Bdat => self.held = Held::said(reply),
+            // As if the client had just connected, but that it is not greeted again.
+            Verb::Xclient if positive => {
+                self.hello = Hello::None;
+                self.authenticated = false;
+                self.clear();
             }
             // After any end of a message its envelope is gone.
             Verb::Message => self.clear(),
@@ -214,7 +282,7 @@ impl Server {
             }
             Verb::StartTls if positive => self.state = State::TlsAccepted,
             Verb::Helo | Verb::Ehlo | Verb::Mail | Verb::Rcpt | Verb::Data => {}
-            Verb::Rset | Verb::StartTls | Verb::Other => {}
+            Verb::Rset | Verb::StartTls | Verb::Xclient | Verb::Other => {}
         }
         if reply.code == 421 {
             self.state = State::Closed(Close::Done);
@@ -223,6 +291,7 @@ impl Server {
 
     fn clear(&mut self) {
         (self.mail, self.recipients, self.size) = (false, 0, 0);
+        (self.chunking, self.utf8, self.binary) = (Chunking::None, false, false);
     }
 
     fn ticket(&mut self, verb: Verb) -> Ticket {
@@ -233,13 +302,18 @@ impl Server {
 
     /// Answers for the application what it need not be asked about.
     fn refuse<'i>(&mut self, reply: &Reply<'_>, out: &mut Vec<u8>) -> Event<'i> {
-        self.mistakes += 1;
         reply.write(self.hello == Hello::Ehlo, true, out);
+        self.mistake(out);
+        Event::Refused { code: reply.code }
+    }
+
+    /// Counts what the machine refused.
+    fn mistake(&mut self, out: &mut Vec<u8>) {
+        self.mistakes += 1;
         let (before, after) = self.config.limits.mistakes;
         if self.mistakes >= if self.authenticated { after } else { before } {
             self.too_many("too many errors", out);
         }
-        Event::Refused { code: reply.code }
     }
 
     /// Counts what the application refused.
@@ -255,105 +329,19 @@ impl Server {
         let _ = self.last_words(&farewell, Close::Violation(Violation::Mistakes), out);
     }
 
-    /// Which commands are in sequence (RFC 5321 section 4.1.4).
-    fn command<'i>(&mut self, line: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
-        let Some(line) = strict(line) else {
-            return self.refuse(&say::BAD_LINE, out);
-        };
-        let knows = Knows { offers: self.config.offers, auth: !self.config.auth.is_empty() };
-        let parsed = command::parse(line, &knows);
-        if self.refusing && !matches!(parsed, Ok((Line::Quit, _))) {
-            return self.refuse(&say::SEQUENCE, out);
-        }
-        let line = match parsed {
-            Ok((line, loose)) => {
-                self.note(loose);
-                line
-            }
-            Err(bad) => {
-                let reply = match bad {
-                    Bad::Unknown => say::UNKNOWN,
-                    Bad::Syntax => say::SYNTAX,
-                    Bad::Address => say::ADDRESS,
-                    Bad::Param => say::PARAM,
-                };
-                return self.refuse(&reply, out);
-            }
-        };
-        let lmtp = self.config.protocol == Protocol::Lmtp;
-        match line {
-            Line::Ehlo(_) | Line::Helo(_) if lmtp => self.refuse(&say::UNKNOWN, out),
-            Line::Lhlo(_) if !lmtp => self.refuse(&say::UNKNOWN, out),
-            Line::Ehlo(name) | Line::Lhlo(name) => {
-                Event::Hello { name, extended: true, ticket: self.ticket(Verb::Ehlo) }
-            }
-            Line::Helo(name) => Event::Hello { name, extended: false, ticket: self.ticket(Verb::Helo) },
-            Line::Noop => Event::Noop { ticket: self.ticket(Verb::Other) },
-            Line::Vrfy(argument) => Event::Vrfy { argument, ticket: self.ticket(Verb::Other) },
-            Line::Expn(argument) => Event::Expn { argument, ticket: self.ticket(Verb::Other) },
-            Line::Help(topic) => Event::Help { topic, ticket: self.ticket(Verb::Other) },
-            Line::Rset => Event::Rset { ticket: self.ticket(Verb::Rset) },
-            Line::Quit => Event::Quit { ticket: self.ticket(Verb::Quit) },
-            Line::StartTls if self.secure || !self.config.tls => self.refuse(&say::NOT_HERE, out),
-            Line::StartTls if self.mail => self.refuse(&say::SEQUENCE, out),
-            Line::StartTls => Event::StartTls { ticket: self.ticket(Verb::StartTls) },
-            Line::Mail(..) | Line::Rcpt(..) | Line::Data | Line::Auth(..) if self.hello == Hello::None => {
-                self.refuse(&say::HELLO_FIRST, out)
-            }
-            Line::Mail(..) if self.mail => self.refuse(&say::SEQUENCE, out),
-            Line::Mail(_, params) if params.size.is_some_and(|size| size > self.config.limits.message) => {
-                self.refuse(&say::TOO_BIG, out)
-            }
-            Line::Mail(from, params) => Event::Mail { from, params, ticket: self.ticket(Verb::Mail) },
-            Line::Rcpt(..) if !self.mail => self.refuse(&say::SEQUENCE, out),
-            Line::Rcpt(..) if self.recipients >= self.config.limits.recipients => {
-                // RFC 5321 section 4.5.3.1.10: the client sends the rest in another message.
-                Reply::new(452, Enhanced(4, 5, 3), "too many recipients").write(self.hello == Hello::Ehlo, true, out);
-                Event::Refused { code: 452 }
-            }
-            Line::Rcpt(to, params) => Event::Rcpt { to, params, ticket: self.ticket(Verb::Rcpt) },
-            Line::Data if !self.mail => self.refuse(&say::SEQUENCE, out),
-            // RFC 2033 section 4.2: 503 to DATA without a recipient.
-            Line::Data if self.recipients == 0 && lmtp => self.refuse(&say::SEQUENCE, out),
-            Line::Data if self.recipients == 0 => self.refuse(&say::NO_RECIPIENTS, out),
-            Line::Data => Event::Data { ticket: self.ticket(Verb::Data) },
-            Line::Auth(mechanism, initial) => self.auth(mechanism, initial, out),
-        }
-    }
-
-    fn auth<'i>(&mut self, mechanism: &'i str, initial: Option<&'i [u8]>, out: &mut Vec<u8>) -> Event<'i> {
-        let offered = self.config.auth.has(mechanism);
-        match () {
-            () if self.config.auth.is_empty() => self.refuse(&say::NOT_HERE, out),
-            // RFC 4954 section 4: once a session, not within a transaction, after EHLO.
-            () if self.authenticated || self.mail || self.hello != Hello::Ehlo => self.refuse(&say::SEQUENCE, out),
-            () if !self.secure && !self.config.auth_in_clear => self.refuse(&say::ENCRYPT, out),
-            () if !offered => self.refuse(&say::MECHANISM, out),
-            () => Event::Auth { mechanism, initial, ticket: self.ticket(Verb::Auth) },
-        }
-    }
-
-    fn response<'i>(&mut self, line: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
-        self.state = State::Commands;
-        match strict(line) {
-            None => self.refuse(&say::BAD_LINE, out),
-            // RFC 4954 section 4: a lone "*" cancels.
-            Some(b"*") => self.refuse(&say::CANCELLED, out),
-            Some(response) => Event::Response { response, ticket: self.ticket(Verb::Auth) },
-        }
-    }
-
     /// The end of a message: refused here if it cannot be what RFC 5322 wants.
     fn message<'i>(&mut self, out: &mut Vec<u8>) -> Event<'i> {
         self.state = State::Commands;
-        let flaws = self.unstuff.flaws();
+        let flaws = self.content.flaws();
+        let normalised = self.config.bare_newline == BareNewline::Normalise;
+        self.tolerated.bare_newline |= flaws.bare_newline && normalised && !self.binary;
         let refused = if self.size > self.config.limits.message {
             say::TOO_BIG
-        } else if flaws.bare_newline {
+        } else if flaws.bare_newline && !normalised && !self.binary {
             // RFC 5321 section 2.3.8; CVE-2023-51764: a weaker server behind us would read two
             // messages where we read one.
             say::BARE_NEWLINE
-        } else if flaws.nul {
+        } else if flaws.nul && !self.binary {
             say::NUL
         } else {
             return Event::Message { size: self.size, ticket: self.ticket(Verb::Message) };
@@ -377,6 +365,11 @@ impl Server {
         self.refuse(&Reply::new(500, Enhanced(5, 5, 6), "line too long"), out)
     }
 
+    /// Nothing may follow what is being answered, before it is answered.
+    fn ends_group(&mut self, ends: bool) {
+        self.last_of_group = ends && self.config.forbid_early_pipelining;
+    }
+
     fn note(&mut self, loose: Loose) {
         self.tolerated.space_after_colon |= loose.space_after_colon;
         self.tolerated.trailing_space |= loose.trailing_space;
@@ -391,7 +384,8 @@ impl Server {
     /// A wait for the client: tells whether it has taken too long.
     fn timed_out(&mut self, now: Instant) -> bool {
         let limits = &self.config.limits;
-        let slow = self.state == State::Message && self.pace.too_slow(now, limits.data_rate);
+        let streams = matches!(self.state, State::Message | State::Chunk(..));
+        let slow = streams && self.pace.too_slow(now, limits.data_rate);
         let late = match limits.login {
             Some(limit) if !self.authenticated => now >= *self.login.get_or_insert(now + limit),
             _ => false,
@@ -414,16 +408,27 @@ impl Machine for Server {
             return Want::Close(close);
         }
         if self.owed {
+            self.early |= self.state == State::Opening && !input.is_empty();
             return Want::App;
         }
+        if core::mem::take(&mut self.last_of_group) && !input.is_empty() && self.state != State::TlsAccepted {
+            return self.last_words(&say::EARLY, Close::Violation(Violation::Pipelining), out);
+        }
         self.pace.woke(now);
+        if self.chunk_is_over() {
+            self.answer_chunk(out);
+        }
         let frame = match self.state {
             State::TlsAccepted => return Want::Upgrade(Upgrade::Tls),
             State::Commands | State::AuthResponse if self.stopping => {
                 return self.last_words(&say::STOPPING, Close::Done, out);
             }
-            State::Opening => Some(Frame::new(Kind::Open, 0)),
-            State::Message => self.unstuff.poll(input),
+            State::Opening => {
+                self.early = !input.is_empty();
+                Some(Frame::new(Kind::Open, 0))
+            }
+            State::Message => self.message_frame(input),
+            State::Chunk(left, _) => self.chunk_frame(input, left),
             State::Commands | State::AuthResponse => {
                 let max = self.line_max(input);
                 self.lines.poll(input, max)
@@ -442,20 +447,28 @@ impl Machine for Server {
 
     fn event<'i>(&mut self, frame: Frame, input: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
         let bytes = frame.of(input);
+        self.last_of_group = false;
         match (frame.kind, self.state) {
-            (Kind::Open, _) => Event::Connect { ticket: self.ticket(Verb::Connect) },
-            (Kind::Chunk, _) => {
-                self.size = self.size.saturating_add(bytes.len() as u64);
-                self.pace.came(bytes.len());
-                if self.size > self.config.limits.message {
-                    return Event::Dropped(bytes.len());
-                }
-                self.unstuff.inspect(bytes);
-                Event::Chunk(bytes)
+            (Kind::Open, _) => {
+                self.ends_group(true);
+                Event::Connect { ticket: self.ticket(Verb::Connect) }
             }
-            (Kind::End, _) => self.message(out),
+            (Kind::Chunk | Kind::Newline, _) => self.octets(&frame, bytes),
+            (Kind::Excess, State::Chunk(left, last)) => {
+                self.state = State::Chunk(left - frame.len as u64, last);
+                self.pace.came(bytes.len());
+                Event::Dropped(bytes.len())
+            }
+            (Kind::End, State::Chunk(_, last)) => self.end_of_chunk(last, out),
+            (Kind::End, _) => {
+                self.ends_group(self.hello != Hello::Ehlo);
+                self.message(out)
+            }
             (Kind::Excess | Kind::ExcessEnd, _) => self.too_long(frame.kind, bytes.len(), out),
-            (Kind::Line, State::AuthResponse) => self.response(bytes, out),
+            (Kind::Line, State::AuthResponse) => {
+                self.ends_group(true);
+                self.response(bytes, out)
+            }
             (Kind::Line | Kind::Head, _) => self.command(bytes, out),
         }
     }

@@ -73,13 +73,6 @@ key = "key.pem"
 # lifetime = "36d"                 # for which who came again is known
 # entries = 200000                 # that are remembered
 
-# What our own users may do, beside [limits].
-[submission]
-# recipients = 1000
-# message = "50MiB"
-# messages_per_hour = 1000         # of one account; 0 is for no limit
-# hold = "7d"                      # how long mail may be held back (FUTURERELEASE); 0 is never
-
 # Proxies in front of us that tell by the PROXY protocol (version 1 or 2) who connects. They
 # must, on these listeners; from others the header is not taken.
 [proxy]
@@ -89,6 +82,21 @@ key = "key.pem"
 [auth]
 # Take passwords over connections without TLS, where anyone on the way can read them.
 # plaintext = false
+
+# Mail that our users submit.
+[submission]
+# Take out Bcc fields, which tell each recipient of the others.
+# remove_bcc = true
+# Who may stand in From: "check" (one of the account's addresses), "sender" (anybody, and a
+# Sender field then names the account), "any".
+# header_from = "check"
+# Give addresses without a domain, in the header, the account's domain.
+# complete_addresses = true
+# What our users may do, beside [limits].
+# recipients = 1000
+# message = "50MiB"
+# messages_per_hour = 1000         # of one account; 0 is for no limit
+# hold = "7d"                      # how long mail may be held back (FUTURERELEASE); 0 is never
 
 [dns]
 # Name servers; without any, those of /etc/resolv.conf.
@@ -128,6 +136,7 @@ key = "key.pem"
 # recipients_per_minute = 10000
 # login_failures_per_hour = 100    # past it, the address is not let in for a while
 # received = 100                   # Received lines past which a message is in a loop
+# received_here = 5                # of them, those that we wrote
 # login_failures = 5
 # login_delay = "2s"
 # relays = 20                      # messages on their way out at a time

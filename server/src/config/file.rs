@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, Section, line, number, string};
 use super::values::{self, Read};
 use super::{
-    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases, policy,
+    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
+    policy,
 };
 use crate::account::normalize;
 
@@ -50,9 +51,7 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError
     }
     if let Some(section) = reader.section(file.table, "auth") {
         reader.known(section, &["plaintext"]);
-        let plaintext =
-            reader.value(section, "plaintext", |value| value.as_bool().ok_or_else(|| "must be true or false".into()));
-        config.plaintext_login = plaintext.unwrap_or_default();
+        config.plaintext_login = reader.value(section, "plaintext", boolean).unwrap_or_default();
     }
     if let Some(section) = reader.section(file.table, "dns") {
         reader.known(section, &["servers"]);
@@ -273,6 +272,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "recipients_per_minute",
             "login_failures_per_hour",
             "received",
+            "received_here",
             "login_failures",
             "login_delay",
             "relays",
@@ -298,6 +298,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
     for (key, least, limit) in [
         ("recipients", 100, &mut limits.recipients),
         ("received", 100, &mut limits.received),
+        ("received_here", 1, &mut limits.received_here),
         ("login_failures", 1, &mut limits.login_failures),
         ("data_rate", 0, &mut limits.data_rate),
         ("connections_per_minute", 0, &mut limits.connections_per_minute),
@@ -374,6 +375,10 @@ fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
 
 fn port(value: &DeValue<'_>) -> Read<u16> {
     number(value, 1..=u16::MAX.into()).map(|port| port as u16)
+}
+
+pub(super) fn boolean(value: &DeValue<'_>) -> Read<bool> {
+    value.as_bool().ok_or_else(|| "must be true or false".into())
 }
 
 pub(super) fn duration(value: &DeValue<'_>) -> Read<Duration> {

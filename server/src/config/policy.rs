@@ -66,9 +66,16 @@ pub struct Greylist {
     pub entries: u32,
 }
 
-/// What our own users may do beside `[limits]`: `[submission]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What our own users may do beside `[limits]`, and what is done to what they send:
+/// `[submission]`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Submission {
+    /// Take out Bcc fields, which tell each recipient of the others (RFC 5322 section 3.6.3).
+    pub remove_bcc: bool,
+    /// Who may stand in the From field.
+    pub header_from: HeaderFrom,
+    /// Give addresses without a domain, in fields of the header, the account's domain.
+    pub complete_addresses: bool,
     /// Recipients of a message; none for the same as others.
     pub recipients: Option<u32>,
     /// Octets of a message; none for the same as others.
@@ -82,8 +89,30 @@ pub struct Submission {
 impl Default for Submission {
     fn default() -> Self {
         let hold = Duration::from_secs(7 * 24 * 60 * 60);
-        Self { recipients: None, message: None, messages_per_hour: 1000, hold }
+        Self {
+            remove_bcc: true,
+            header_from: HeaderFrom::default(),
+            complete_addresses: true,
+            recipients: None,
+            message: None,
+            messages_per_hour: 1000,
+            hold,
+        }
     }
+}
+
+/// Who may stand in the From field of a message that is submitted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HeaderFrom {
+    /// The account itself, among others or not; else the message is refused (RFC 6409 section
+    /// 6.1). The default: readers see this field and not the envelope, so that with less any
+    /// user could write in the name of any other.
+    #[default]
+    Check,
+    /// Anybody, but then Sender names the account (RFC 6409 section 8.1).
+    Sender,
+    /// Anybody.
+    Any,
 }
 
 /// Who speaks for others by the PROXY protocol: `[proxy]`.

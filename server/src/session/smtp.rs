@@ -10,6 +10,8 @@
 
 mod message;
 mod recipient;
+mod sender;
+mod verify;
 
 use core::net::IpAddr;
 use std::sync::Arc;
@@ -17,11 +19,15 @@ use std::sync::Arc;
 use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
 
 use crate::config::{Config, Listener};
+use crate::fixup::Fixup;
 use crate::job::{AccountId, Done, Job, Local, Spool};
 use crate::queue::{RecipientTerms, Remote, Terms};
 use crate::service::{Session, Step};
 use crate::trace::HeaderScan;
 
+use self::recipient::Recipient;
+use self::sender::Sender;
+use self::verify::Verify;
 use super::login::{Checked, Login, Next, broken};
 
 /// A session of SMTP, submission or LMTP.
@@ -54,6 +60,7 @@ struct Transaction {
     expanded: Vec<Remote>,
     header: HeaderScan,
     spool: Spool,
+    fixup: Option<Box<Fixup>>,
     /// The store could not take its octets: what its end is answered with.
     failed: Option<Reply<'static>>,
 }
@@ -66,31 +73,12 @@ enum Pending {
     Check(Ticket),
     /// The time that a wrong password costs; whether the connection ends then.
     Penance(Ticket, bool),
-    /// Which of a recipient's targets are accounts.
-    Lookup {
-        ticket: Ticket,
-        asked: Asked,
-    },
-    /// Any account at all, to be the postmaster.
-    Postmaster {
-        ticket: Ticket,
-        asked: Asked,
-    },
+    Sender(Box<Sender>),
+    Recipient(Box<Recipient>),
+    Verify(Box<Verify>),
     Room(Ticket),
     Spool,
     Commit(Ticket),
-}
-
-/// A recipient under way.
-struct Asked {
-    /// As given, for the trace lines.
-    recipient: String,
-    /// What the sender asked for it.
-    terms: RecipientTerms,
-    /// Its targets here, in lower case.
-    local: Vec<String>,
-    /// Its targets elsewhere.
-    remote: Vec<String>,
 }
 
 const AUTHENTICATED: Reply<'static> = Reply::new(235, Enhanced(2, 7, 0), "authenticated");
@@ -146,20 +134,6 @@ impl Smtp {
         machine.reply(ticket, &Reply::plain(220, &text), out);
     }
 
-    fn mail(&mut self, from: &str, announced: u64, terms: Terms) -> Reply<'static> {
-        if is_submission(self.listener) && !from.is_empty() && !self.owns(from) {
-            return Reply::new(550, Enhanced(5, 7, 1), "you may not send as this sender");
-        }
-        self.transaction = Transaction { reverse_path: from.into(), announced, terms, ..Transaction::default() };
-        Reply::new(250, Enhanced(2, 1, 0), "ok")
-    }
-
-    /// Whether an address is the account's own: its name, or an alias that stands for it.
-    fn owns(&self, address: &str) -> bool {
-        let Some((_, login)) = &self.account else { return false };
-        self.config.expand(address).iter().any(|target| target.eq_ignore_ascii_case(login))
-    }
-
     fn follow(&mut self, next: Next, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match next {
             Next::Challenge(challenge) => machine.reply(ticket, &Reply::plain(334, &challenge), out),
@@ -205,7 +179,6 @@ impl Session<Server> for Smtp {
     }
 
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        const LOGIN_FIRST: Reply<'static> = Reply::new(530, Enhanced(5, 7, 0), "authentication required");
         let (ticket, reply) = match event {
             Event::Connect { ticket } => {
                 self.greet(ticket, machine, out);
@@ -226,18 +199,15 @@ impl Session<Server> for Smtp {
                 let next = self.login.respond(response);
                 return self.follow(next, ticket, machine, out);
             }
-            Event::Mail { ticket, .. } if is_submission(self.listener) && self.account.is_none() => {
-                (ticket, LOGIN_FIRST)
-            }
             Event::Mail { from, params, ticket } => {
                 self.tolerations(machine);
-                (ticket, self.mail(from.as_str(), params.size.unwrap_or(0), Terms::of(&params)))
+                return self.mail(from, &params, ticket, machine, out);
             }
             Event::Rcpt { to, ticket, .. } => {
                 self.tolerations(machine);
                 return self.rcpt(to, RecipientTerms::default(), ticket, machine, out);
             }
-            Event::Data { ticket } => {
+            Event::Data { ticket, .. } => {
                 self.pending = Pending::Room(ticket);
                 return Step::Job(Job::Room { octets: self.transaction.announced });
             }
@@ -259,11 +229,11 @@ impl Session<Server> for Smtp {
                 (ticket, Reply::OK)
             }
             Event::Noop { ticket } => (ticket, Reply::OK),
-            // RFC 5321 section 3.5.3: neither confirms nor denies.
-            Event::Vrfy { ticket, .. } => {
-                (ticket, Reply::new(252, Enhanced(2, 5, 0), "send some mail, and we will see"))
-            }
+            Event::Vrfy { argument, ticket } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
+            // Neither is offered; a session that offers them answers them.
+            Event::Etrn { ticket, .. } => (ticket, Reply::new(459, Enhanced(4, 7, 0), "not for you")),
+            Event::Xclient { ticket, .. } => (ticket, Reply::new(550, Enhanced(5, 7, 0), "not for you")),
             Event::Help { ticket, .. } => (ticket, Reply::new(214, Enhanced(2, 0, 0), "see RFC 5321")),
             Event::Quit { ticket } => (ticket, Reply::BYE),
             Event::Refused { code } => {
@@ -286,8 +256,9 @@ impl Session<Server> for Smtp {
             Pending::Nothing => debug_assert!(false, "done without a job"),
             Pending::Check(ticket) => return self.checked(ticket, &done, machine, out),
             Pending::Penance(ticket, last) => machine.reply(ticket, if last { &WRONG_LAST } else { &WRONG }, out),
-            Pending::Lookup { ticket, asked } => return self.looked_up(ticket, asked, done, machine, out),
-            Pending::Postmaster { ticket, asked } => return self.postmaster(ticket, asked, done, machine, out),
+            Pending::Sender(sender) => return self.mail_done(*sender, done, machine, out),
+            Pending::Recipient(recipient) => return self.rcpt_done(*recipient, done, machine, out),
+            Pending::Verify(verify) => return self.vrfy_done(*verify, done, machine, out),
             Pending::Room(ticket) => {
                 let reply = match &done {
                     Done::Failed(failure) => refusal(failure),

@@ -8,24 +8,30 @@
 //! | `users=name:password,...` | who may authenticate |
 //! | `tls=yes`, `secure=yes` | STARTTLS is offered; TLS is in place already |
 //! | `auth=PLAIN,LOGIN`, `clear=yes` | mechanisms; also without TLS |
-//! | `greeting= hello= mail= data= message= starttls= help=` | the code answered instead of the usual one |
+//! | `greeting= hello= mail= data= bdat= message= starttls= help=` | the code answered instead of the usual one |
+//! | `offers=CHUNKING,DELIVERBY:60,...` | extensions, as the answer to EHLO names them; `FUTURERELEASE:SECONDS:UNTIL` |
+//! | `bare=normalise`, `early=refuse` | what becomes of bare newlines, and of clients that speak too early |
 //! | `hold=mail,...` | these commands are answered by `A: answer` or `A: answer CODE` only |
-//! | `line= auth_line= excess= message_max= recipients= mistakes= refusals= login= command= rate=` | limits |
+//! | `line= auth_line= excess= message_max= recipients= messages= mistakes= refusals= login= command= rate=` | limits |
 //!
-//! Events: `hello NAME`, `helo NAME`, `mail <PATH> size=N body=8BITMIME auth=X`, `rcpt <PATH>`,
-//! `data`, `message "OCTETS"`, `rejected CODE`, `auth MECHANISM`, `user NAME`, `starttls`,
-//! `rset`, `noop`, `vrfy X`, `expn X`, `help X`, `quit`, `refused CODE`.
+//! Events: `hello NAME`, `helo NAME`, `mail <PATH> size=N body=8BITMIME auth=X ...`,
+//! `rcpt <PATH> notify=X ...`, `data`, `bdat`, `message "OCTETS"`, `rejected CODE`,
+//! `auth MECHANISM`, `user NAME`, `starttls`, `rset`, `noop`, `vrfy X`, `expn X`, `help X`,
+//! `etrn X`, `xclient NAME=VALUE ...`, `quit`, `refused CODE`, `tolerated X`.
 
 use std::time::Duration;
 
 use postkern::sasl::{Exchange, Mechanism, Step};
-use postkern::smtp::{BodyType, Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
+use postkern::smtp::{
+    BareNewline, BodyType, Enhanced, Event, FutureRelease, Hold, MailParams, Offers, Protocol, RcptParams, Reply,
+    RrvsAction, Server, ServerConfig, Ticket, XclientValue,
+};
 
 use super::bench::{App, Bench};
 use crate::play::Subject;
 use crate::transcript::{Header, escaped};
 
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 31] = [
     "host",
     "known",
     "full",
@@ -52,6 +58,11 @@ const KEYS: [&str; 26] = [
     "login",
     "command",
     "rate",
+    "messages",
+    "offers",
+    "bare",
+    "early",
+    "bdat",
 ];
 
 /// A server as the header has it.
@@ -63,6 +74,13 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     config.tls = header.is("tls");
     config.auth_in_clear = header.is("clear");
     config.auth = header.mechanisms("auth")?;
+    config.offers = offers(&header.list("offers"))?;
+    config.bare_newline = match header.key("bare") {
+        None => BareNewline::Refuse,
+        Some("normalise") => BareNewline::Normalise,
+        Some(other) => return Err(format!("bare={other}")),
+    };
+    config.forbid_early_pipelining = header.key("early") == Some("refuse");
     let limits = &mut config.limits;
     let number = |key: &str| header.number(key);
     if let Some(octets) = number("line")? {
@@ -80,6 +98,7 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     if let Some(count) = number("recipients")? {
         limits.recipients = count as u32;
     }
+    limits.messages = number("messages")?.map(|count| count as u32);
     if let Some(count) = number("mistakes")? {
         limits.mistakes = (count as u16, count as u16);
     }
@@ -94,7 +113,7 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
         limits.data_rate = octets as u32;
     }
     let mut codes = Vec::new();
-    for key in ["greeting", "hello", "mail", "data", "message", "starttls", "help"] {
+    for key in ["greeting", "hello", "mail", "data", "bdat", "message", "starttls", "help"] {
         codes.extend(number(key)?.map(|code| (key, code as u16)));
     }
     let app = Scripted {
@@ -113,6 +132,71 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
         log: Vec::new(),
     };
     Ok(Box::new(Bench::new(Server::new(config, header.is("secure")), app)))
+}
+
+/// Extensions by the names that EHLO lists them by.
+fn offers(names: &[String]) -> Result<Offers, String> {
+    let mut offers = Offers::NONE;
+    for name in names {
+        let (name, rest) = name.split_once(':').unwrap_or((name, ""));
+        let number = |text: &str| text.parse().map_err(|_| format!("offers={name}:{text} is no number"));
+        match name {
+            "SMTPUTF8" => offers.smtp_utf8 = true,
+            "CHUNKING" => offers.chunking = true,
+            "BINARYMIME" => offers.binary_mime = true,
+            "DSN" => offers.dsn = true,
+            "REQUIRETLS" => offers.require_tls = true,
+            "MT-PRIORITY" => offers.mt_priority = true,
+            "ETRN" => offers.etrn = true,
+            "RRVS" => offers.rrvs = true,
+            "XCLIENT" => offers.xclient = true,
+            "LIMITS" => offers.limits = true,
+            "DELIVERBY" if rest.is_empty() => offers.deliver_by = Some(0),
+            "DELIVERBY" => offers.deliver_by = Some(number(rest)?),
+            "FUTURERELEASE" => {
+                let (seconds, until) = rest.split_once(':').ok_or("FUTURERELEASE:SECONDS:UNTIL")?;
+                offers.future_release = Some(FutureRelease { seconds: number(seconds)?, until: number(until)? });
+            }
+            _ => return Err(format!("offers={name}")),
+        }
+    }
+    Ok(offers)
+}
+
+fn said_of_mail(params: &MailParams<'_>) -> String {
+    let mut said = String::new();
+    said.extend(params.size.map(|size| format!(" size={size}")));
+    said.extend(params.body.map(|body| match body {
+        BodyType::SevenBit => " body=7BIT",
+        BodyType::EightBitMime => " body=8BITMIME",
+        BodyType::BinaryMime => " body=BINARYMIME",
+    }));
+    said.extend(params.smtp_utf8.then_some(" smtputf8"));
+    said.extend(params.auth.map(|auth| format!(" auth={}", auth.as_str())));
+    said.extend(params.ret.map(|ret| format!(" ret={}", ret.as_str())));
+    said.extend(params.envid.map(|envid| format!(" envid={}", String::from_utf8_lossy(&envid.decode()))));
+    said.extend(params.require_tls.then_some(" requiretls"));
+    said.extend(params.hold.map(|hold| match hold {
+        Hold::For(seconds) => format!(" holdfor={seconds}"),
+        Hold::Until(moment) => format!(" holduntil={moment}"),
+    }));
+    said.extend(
+        params.by.map(|by| format!(" by={} {:?}{}", by.seconds, by.mode, if by.trace { " trace" } else { "" })),
+    );
+    said.extend(params.priority.map(|priority| format!(" priority={}", priority.get())));
+    said
+}
+
+fn said_of_recipient(params: &RcptParams<'_>) -> String {
+    let mut said = String::new();
+    said.extend(params.notify.map(|notify| format!(" notify={notify}")));
+    said.extend(params.orcpt.map(|orcpt| format!(" orcpt={} {}", orcpt.address_type(), orcpt.decode())));
+    said.extend(
+        params.rrvs.map(|rrvs| {
+            format!(" rrvs={}{}", rrvs.since, if rrvs.action == RrvsAction::Reject { " reject" } else { "" })
+        }),
+    );
+    said
 }
 
 struct Scripted {
@@ -226,28 +310,22 @@ impl Scripted {
             Event::Hello { name, extended, ticket } => {
                 log.push(format!("{} {name}", if extended { "hello" } else { "helo" }));
                 self.recipients.clear();
+                self.message.clear();
                 ("hello", ticket, self.scripted("hello", plain(250, &self.host)))
             }
             Event::Mail { from, params, ticket } => {
-                let mut entry = format!("mail <{}>", from.as_str());
-                entry.extend(params.size.map(|size| format!(" size={size}")));
-                entry.extend(params.body.map(|body| match body {
-                    BodyType::SevenBit => " body=7BIT",
-                    BodyType::EightBitMime => " body=8BITMIME",
-                    BodyType::BinaryMime => " body=BINARYMIME",
-                }));
-                entry.extend(params.auth.map(|auth| format!(" auth={}", auth.as_str())));
-                log.push(entry);
+                log.push(format!("mail <{}>{}", from.as_str(), said_of_mail(&params)));
                 self.recipients.clear();
                 ("mail", ticket, self.scripted("mail", answer(250, 1, 0, "sender ok")))
             }
-            Event::Rcpt { to, ticket, .. } => {
-                log.push(format!("rcpt <{}>", to.as_str()));
+            Event::Rcpt { to, params, ticket } => {
+                log.push(format!("rcpt <{}>{}", to.as_str(), said_of_recipient(&params)));
                 ("rcpt", ticket, self.rcpt(to.as_str()))
             }
-            Event::Data { ticket } => {
-                log.push("data".to_owned());
-                ("data", ticket, self.scripted("data", plain(354, "send it, end with .")))
+            Event::Data { chunked, ticket } => {
+                let name = if chunked { "bdat" } else { "data" };
+                log.push(name.to_owned());
+                (name, ticket, self.scripted(name, plain(354, "send it, end with .")))
             }
             Event::Chunk(octets) => {
                 self.message.extend_from_slice(octets);
@@ -281,23 +359,39 @@ impl Scripted {
             Event::Rset { ticket } => {
                 log.push("rset".to_owned());
                 self.recipients.clear();
+                self.message.clear();
                 ("rset", ticket, vec![answer(250, 0, 0, "flushed")])
             }
             Event::Noop { ticket } => {
                 log.push("noop".to_owned());
                 ("noop", ticket, vec![answer(250, 0, 0, "ok")])
             }
-            Event::Vrfy { argument, ticket } => {
-                log.push(format!("vrfy {argument}"));
+            Event::Vrfy { argument, utf8, ticket } => {
+                log.push(format!("vrfy {argument}{}", if utf8 { " utf8" } else { "" }));
                 ("vrfy", ticket, vec![answer(252, 0, 0, "send it and see")])
             }
-            Event::Expn { argument, ticket } => {
-                log.push(format!("expn {argument}"));
+            Event::Expn { argument, utf8, ticket } => {
+                log.push(format!("expn {argument}{}", if utf8 { " utf8" } else { "" }));
                 ("expn", ticket, vec![answer(502, 5, 1, "no lists are shown")])
             }
             Event::Help { topic, ticket } => {
                 log.push(format!("help {topic}").trim_end().to_owned());
                 ("help", ticket, self.scripted("help", answer(214, 0, 0, "see RFC 5321")))
+            }
+            Event::Etrn { argument, ticket } => {
+                log.push(format!("etrn {argument}"));
+                ("etrn", ticket, vec![answer(250, 0, 0, "queuing started")])
+            }
+            Event::Xclient { attributes, ticket } => {
+                let each = attributes.attributes().map(|(name, value)| match value {
+                    XclientValue::Is(value) => {
+                        format!(" {}={}", name.as_str(), String::from_utf8_lossy(&value.decode()))
+                    }
+                    other => format!(" {}={other:?}", name.as_str()),
+                });
+                log.push(format!("xclient{}", each.collect::<String>()));
+                self.recipients.clear();
+                ("xclient", ticket, self.scripted("greeting", plain(220, &format!("{} ESMTP", self.host))))
             }
             Event::Quit { ticket } => {
                 log.push("quit".to_owned());
@@ -316,6 +410,9 @@ impl Scripted {
 
 impl App<Server> for Scripted {
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) {
+        if machine.tolerated().bare_newline {
+            self.log.push("tolerated bare newline".to_owned());
+        }
         let Some((name, ticket, answers)) = self.event(event) else { return };
         let long = self.hold.iter().any(|held| held == name);
         if long || self.late {

@@ -56,7 +56,7 @@ impl State {
     ) -> Result<Committed, Failure> {
         let targets = self.targets(&commit.reverse_path, rules::each_once(commit.local))?;
         let id = self.next_queue();
-        let head = commit.trace.map(|trace| trace::received(&trace, id, now)).unwrap_or_default();
+        let head = commit.trace.map(|trace| trace::head(&trace, id, now)).unwrap_or_default();
         let body = whole(head, commit.message)?;
         self.deliver(&body, targets, now, effects)?;
         self.enqueue(id, body, commit.reverse_path, commit.terms, commit.remote, now, effects);

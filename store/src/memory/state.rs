@@ -137,7 +137,8 @@ impl State {
         self.last.account += 1;
         let id = AccountId(self.last.account);
         self.names.insert(name, id);
-        self.accounts.insert(id, Account { verifier, created: now, mailboxes: BTreeMap::new(), subscribed: BTreeSet::new() });
+        self.accounts
+            .insert(id, Account { verifier, created: now, mailboxes: BTreeMap::new(), subscribed: BTreeSet::new() });
         let others = rules::FIRST_MAILBOXES.map(|(name, special_use)| (name, Some(special_use)));
         for (name, special_use) in [("INBOX", None)].into_iter().chain(others) {
             let name = MailboxName::new(name).map_err(Failure::Cannot)?;

@@ -22,7 +22,7 @@ use crate::rules;
 
 pub(super) fn commit(change: &mut Change<'_>, commit: Commit, message: Incoming) -> Outcome<Committed> {
     let id = QueueId(accounts::next(change.db, "queue")?);
-    let head = commit.trace.map(|trace| trace::received(&trace, id, change.now)).unwrap_or_default();
+    let head = commit.trace.map(|trace| trace::head(&trace, id, change.now)).unwrap_or_default();
     let body = add_body(change, &head, message)?;
     deliver(change, body, &commit.reverse_path, rules::each_once(commit.local))?;
     enqueue(change, id, body, &commit.reverse_path, &commit.terms, commit.remote)?;

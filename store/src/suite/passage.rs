@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postkern_server::job::{AccountId, Commit, Failure, Job, Local, Spool, SpoolFile};
 use postkern_server::queue::Remote;
-use postkern_server::trace::Trace;
+use postkern_server::trace::{Added, Trace};
 
 use super::bench::{Bench, commit, in_hand, local, message};
 use super::{Case, case};
@@ -124,6 +124,7 @@ fn trace_stands_first(bench: &Bench) {
         with: "ESMTP",
         recipient: None,
         conceal_peer: false,
+        added: Added { date: true, message_id: true, fields: b"From: <a@b>\r\n".to_vec() },
     };
     let (body, now) = (message(100), bench.now());
     let id = bench.commit(Commit {
@@ -132,14 +133,14 @@ fn trace_stands_first(bench: &Bench) {
         remote: vec![Remote::new("x@else.example")],
         ..commit(&body)
     });
-    let received = postkern_server::trace::received(&trace, id, now);
+    let head = postkern_server::trace::head(&trace, id, now);
     let prefix = postkern_server::trace::delivered("sender@else.example", &local(&[bob])[0].recipient);
     let inbox = bench.select(bob, "INBOX").mailbox;
-    assert_eq!(bench.whole(inbox, 1), [&prefix[..], &received, &body].concat());
-    assert_eq!(bench.whole_queued(id), [&received[..], &body].concat());
-    assert_eq!(bench.queue()[0].size, (received.len() + body.len()) as u64);
+    assert_eq!(bench.whole(inbox, 1), [&prefix[..], &head, &body].concat());
+    assert_eq!(bench.whole_queued(id), [&head[..], &body].concat());
+    assert_eq!(bench.queue()[0].size, (head.len() + body.len()) as u64);
     let header = bench.fetch(inbox, super::bench::one(1), false, true).remove(0).header;
-    assert_eq!(header, Some([&prefix[..], &received, b"Subject: test\r\n\r\n"].concat()));
+    assert_eq!(header, Some([&prefix[..], &head, b"Subject: test\r\n\r\n"].concat()));
 }
 
 fn room(bench: &Bench) {

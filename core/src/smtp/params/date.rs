@@ -48,7 +48,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
 }
 
 /// Appends a moment in UTC; none if its year has not four digits.
-pub(super) fn write(moment: i64, out: &mut Vec<u8>) -> Option<()> {
+pub(in crate::smtp) fn write(moment: i64, out: &mut Vec<u8>) -> Option<()> {
     (DATE_MIN..=DATE_MAX).contains(&moment).then_some(())?;
     let (year, month, day) = civil_from_days(moment.div_euclid(86_400));
     let second = moment.rem_euclid(86_400);

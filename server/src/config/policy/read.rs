@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::super::file::{duration, message_size, network};
+use super::super::file::{boolean, duration, message_size, network};
 use super::super::reader::{Reader, Section, number, string};
 use super::super::values::{self, Read};
-use super::{Config, Greylist, Listener, Network, Newline};
+use super::{Config, Greylist, HeaderFrom, Listener, Network, Newline};
 
 /// The sections that are read here.
 pub(in crate::config) const SECTIONS: [&str; 5] = ["local", "inbound", "greylist", "submission", "proxy"];
@@ -63,7 +63,8 @@ fn local<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Con
                 }
             }
             Ok(domain) if !config.is_local(&domain) && !config.domains.is_empty() => {
-                reader.blame(at, format!("local.catch_all: {domain:?} is none of our domains; domains does not have it"));
+                reader
+                    .blame(at, format!("local.catch_all: {domain:?} is none of our domains; domains does not have it"));
             }
             Ok(domain) => {
                 config.local.catch_all.insert(domain, targets.into_iter().map(|(_, target)| target).collect());
@@ -113,13 +114,29 @@ fn greylist<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut 
         let at = section.table.get("window").or_else(|| section.table.get("delay")).map_or(0, |node| node.span().start);
         reader.blame(at, "greylist.window must be longer than greylist.delay, or nobody could come in");
     }
-    config.greylist = Some(Greylist { delay, window, lifetime, entries: entries.map_or(200_000, |entries| entries as u32) });
+    config.greylist =
+        Some(Greylist { delay, window, lifetime, entries: entries.map_or(200_000, |entries| entries as u32) });
 }
 
 fn submission<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Config) {
-    reader.known(section, &["recipients", "message", "messages_per_hour", "hold"]);
+    let own = ["recipients", "message", "messages_per_hour", "hold"];
+    reader.known(section, &[&["remove_bcc", "header_from", "complete_addresses"][..], &own].concat());
     let count = |value: &DeValue<'_>, least| number(value, least..=u32::MAX.into()).map(|count| count as u32);
     let submission = &mut config.submission;
+    for (key, switch) in
+        [("remove_bcc", &mut submission.remove_bcc), ("complete_addresses", &mut submission.complete_addresses)]
+    {
+        if let Some(on) = reader.value(section, key, boolean) {
+            *switch = on;
+        }
+    }
+    let from = reader.value(section, "header_from", |value| match value.as_str() {
+        Some("check") => Ok(HeaderFrom::Check),
+        Some("sender") => Ok(HeaderFrom::Sender),
+        Some("any") => Ok(HeaderFrom::Any),
+        _ => Err("must be \"check\", \"sender\" or \"any\"".into()),
+    });
+    submission.header_from = from.unwrap_or(submission.header_from);
     // RFC 5321 section 4.5.3.1.8.
     submission.recipients = reader.value(section, "recipients", |value| count(value, 100));
     submission.message = reader.value(section, "message", message_size);
@@ -135,9 +152,10 @@ fn proxy<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, config: &mut Con
     reader.known(section, &["networks", "listeners"]);
     let listeners = reader.list(section, "listeners", |value| {
         let name = string(value)?;
-        Listener::ALL.into_iter().find(|listener| listener.name() == name).ok_or_else(|| {
-            format!("is no listener; there are {}", Listener::ALL.map(Listener::name).join(", "))
-        })
+        Listener::ALL
+            .into_iter()
+            .find(|listener| listener.name() == name)
+            .ok_or_else(|| format!("is no listener; there are {}", Listener::ALL.map(Listener::name).join(", ")))
     });
     config.proxy.networks = networks(reader, section, "networks");
     config.proxy.listeners = listeners.unwrap_or_default().into_iter().map(|(_, listener)| listener).collect();
@@ -167,10 +185,6 @@ fn subaddress(value: &DeValue<'_>) -> Read<Option<char>> {
         (Some(character), None) if "+-=_#.".contains(character) => Ok(Some(character)),
         _ => Err("must be one of + - = _ # . or nothing".into()),
     }
-}
-
-fn boolean(value: &DeValue<'_>) -> Read<bool> {
-    value.as_bool().ok_or_else(|| "must be true or false".into())
 }
 
 fn up_to(time: Duration, most: Duration) -> Read<Duration> {

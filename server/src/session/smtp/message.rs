@@ -4,18 +4,27 @@ use postkern::smtp::{Enhanced, Reply, Server, Ticket};
 
 use super::{BROKEN, Pending, Smtp, Transaction, is_submission, refusal};
 use crate::config::Listener;
-use crate::job::{Commit, Done, Job, Reporter};
+use crate::fixup::{Fixup, Submitter};
+use crate::job::{Commit, Done, Job, Local, Reporter};
 use crate::service::Step;
-use crate::trace::Trace;
+use crate::trace::{Added, Trace};
 
 impl Smtp {
     pub(super) fn chunk(&mut self, octets: &[u8]) -> Step {
-        let transaction = &mut self.transaction;
-        if transaction.failed.is_some() {
+        if self.transaction.failed.is_some() {
             return Step::Go;
         }
-        transaction.header.feed(octets);
-        transaction.spool.tail.extend_from_slice(octets);
+        self.transaction.header.feed(octets);
+        let mut tail = std::mem::take(&mut self.transaction.spool.tail);
+        match self.fixup() {
+            Some(mut fixup) => {
+                self.submitted(|submitter| fixup.feed(octets, submitter, &mut tail));
+                self.transaction.fixup = Some(fixup);
+            }
+            None => tail.extend_from_slice(octets),
+        }
+        let transaction = &mut self.transaction;
+        transaction.spool.tail = tail;
         if !transaction.spool.is_ripe() {
             return Step::Go;
         }
@@ -33,17 +42,58 @@ impl Smtp {
 
     /// The end of the message. Whatever comes of it, the transaction is over.
     pub(super) fn message(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        const LOOP: Reply<'static> = Reply::new(554, Enhanced(5, 4, 6), "too many Received fields: mail loop");
         let with = self.with(machine);
-        let transaction = std::mem::take(&mut self.transaction);
-        // RFC 5321 section 6.3.
-        let looping = transaction.header.received() > self.config.limits.received;
-        if let Some(reply) = transaction.failed.or(looping.then_some(LOOP)) {
+        let fixup = self.fixup();
+        let mut transaction = std::mem::take(&mut self.transaction);
+        let looping = self.looping(&transaction).inspect(|reply| tracing::warn!(peer = %self.peer, reply.text, "a loop"));
+        if let Some(reply) = transaction.failed.or(looping) {
             machine.reply(ticket, &reply, out);
             return Step::Go;
         }
+        let (reverse_path, tail) = (&transaction.reverse_path, &mut transaction.spool.tail);
+        let added = fixup.map(|fixup| self.submitted(|submitter| fixup.finish(reverse_path, submitter, tail)));
+        let added = match added.transpose() {
+            Ok(added) => added.unwrap_or_default(),
+            Err(refusal) => {
+                tracing::info!(peer = %self.peer, ?refusal, "message refused");
+                machine.reply(ticket, &refusal.reply(), out);
+                return Step::Go;
+            }
+        };
         self.pending = Pending::Commit(ticket);
-        Step::Job(Job::Commit(Box::new(self.commit(transaction, with))))
+        Step::Job(Job::Commit(Box::new(self.commit(transaction, with, added))))
+    }
+
+    /// What a message is refused with that goes in circles (RFC 5321 section 6.3).
+    ///
+    /// One that was delivered to a recipient is refused for all of them: nothing is lost, and
+    /// who sends it hears of it. Who submits one may send again what was delivered before.
+    fn looping(&self, transaction: &Transaction) -> Option<Reply<'static>> {
+        const LOOP: Reply<'static> = Reply::new(554, Enhanced(5, 4, 6), "too many Received fields: mail loop");
+        const HERE: Reply<'static> = Reply::new(554, Enhanced(5, 4, 6), "this has been here too often: mail loop");
+        const DELIVERED: Reply<'static> =
+            Reply::new(554, Enhanced(5, 4, 6), "this was delivered to that address before: mail loop");
+        let limits = &self.config.limits;
+        let to_same = |local: &Local| transaction.header.was_delivered_to(&local.recipient);
+        match () {
+            () if transaction.header.received() > limits.received => Some(LOOP),
+            () if transaction.header.passed(&self.config.hostname) > limits.received_here => Some(HERE),
+            () if self.account.is_none() && transaction.local.iter().any(to_same) => Some(DELIVERED),
+            () => None,
+        }
+    }
+
+    /// What repairs the message that is coming in, if it is submitted (RFC 6409 section 8).
+    fn fixup(&mut self) -> Option<Box<Fixup>> {
+        let (_, login) = self.account.as_ref().filter(|_| is_submission(self.listener))?;
+        let fixup = self.transaction.fixup.take();
+        Some(fixup.unwrap_or_else(|| Box::new(Fixup::new(self.config.submission, login))))
+    }
+
+    /// Calls with who submits.
+    fn submitted<T>(&self, call: impl FnOnce(Submitter<'_>) -> T) -> T {
+        let account = self.account.as_ref().map_or("", |(_, login)| login);
+        call(Submitter { account, owns: &|address| self.owns(address) })
     }
 
     pub(super) fn committed(&mut self, ticket: Ticket, done: &Done, machine: &mut Server, out: &mut Vec<u8>) {
@@ -58,7 +108,7 @@ impl Smtp {
         }
     }
 
-    fn commit(&self, transaction: Transaction, with: &'static str) -> Commit {
+    fn commit(&self, transaction: Transaction, with: &'static str, added: Added) -> Commit {
         let trace = Trace {
             hello: self.hello.clone(),
             peer: Some(self.peer),
@@ -66,6 +116,7 @@ impl Smtp {
             with,
             recipient: transaction.recipient,
             conceal_peer: is_submission(self.listener),
+            added,
         };
         Commit {
             trace: Some(trace),

@@ -1,11 +1,18 @@
 //! Who is a recipient here (RFC 5321 section 3.3), and who may be one elsewhere.
+//!
+//! RCPT is answered after, in this order: the rate of recipients; who has the mail for the
+//! address ([`Resolution`]); whether they had it when the sender last knew (RRVS); whether the
+//! sender is a stranger (greylisting). Each may take a job.
 
 use postkern::smtp::{Enhanced, Path, Reply, Server, Ticket};
 
-use super::{Asked, BROKEN, Pending, Smtp, is_submission, refusal};
+use super::{BROKEN, Pending, Smtp, refusal};
 use crate::config::Listener;
-use crate::job::{AccountId, Admin, Done, Job, Local};
+use crate::greylist::Question;
+use crate::job::{AccountId, Admin, Done, Failure, Job, Local, Timestamp};
 use crate::queue::{RecipientTerms, Remote};
+use crate::rates::Act;
+use crate::resolve::Resolution;
 use crate::service::Step;
 
 /// Mailboxes that one message may be delivered to, aliases expanded.
@@ -15,6 +22,33 @@ const ACCEPTED: Reply<'static> = Reply::new(250, Enhanced(2, 1, 5), "ok");
 const UNKNOWN: Reply<'static> = Reply::new(550, Enhanced(5, 1, 1), "no such mailbox here");
 const NO_RELAY: Reply<'static> = Reply::new(550, Enhanced(5, 7, 1), "relaying denied");
 const TOO_MANY: Reply<'static> = Reply::new(452, Enhanced(4, 5, 3), "too many recipients");
+const TOO_OFTEN: Reply<'static> =
+    Reply::new(450, Enhanced(4, 7, 1), "too many recipients from your address, try again later");
+const NOBODY_YET: Reply<'static> = Reply::new(450, Enhanced(4, 2, 1), "no account here yet, try again later");
+/// RFC 7293 section 14.
+const NEW_OWNER: Reply<'static> = Reply::new(550, Enhanced(5, 7, 17), "the mailbox has changed hands since");
+
+/// A recipient under way.
+pub(super) struct Recipient {
+    ticket: Ticket,
+    /// As given, for the trace lines.
+    address: String,
+    /// What the sender asked for it.
+    terms: RecipientTerms,
+    resolution: Resolution,
+    stage: Stage,
+}
+
+/// What is being found out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Rate,
+    Lookup,
+    /// Any account at all, to be the postmaster.
+    Postmaster,
+    Age,
+    Greylist,
+}
 
 impl Smtp {
     /// RCPT. The domain after the last unquoted `@` is compared as it is: no percent, bang,
@@ -28,92 +62,135 @@ impl Smtp {
         out: &mut Vec<u8>,
     ) -> Step {
         // RFC 5321 section 4.5.1: postmaster without a domain is ours.
-        if to.domain().is_some_and(|domain| !self.config.is_local(domain)) {
-            let reply = self.elsewhere(to, terms);
-            machine.reply(ticket, &reply, out);
+        let ours = to.domain().is_none_or(|domain| self.config.is_local(domain));
+        if !ours && !self.may_relay() {
+            tracing::info!(peer = %self.peer, "relaying denied");
+            machine.reply(ticket, &NO_RELAY, out);
             return Step::Go;
         }
-        let (local, remote) = self.config.expand(to.as_str()).into_iter().partition(|target| {
-            let domain = target.rsplit_once('@').map_or("", |(_, domain)| domain);
-            self.config.is_local(domain)
-        });
-        let asked = Asked { recipient: to.as_str().into(), terms, local, remote };
-        let job = Job::Lookup { addresses: asked.local.clone() };
-        self.pending = Pending::Lookup { ticket, asked };
-        Step::Job(job)
-    }
-
-    /// A recipient elsewhere: for those who may relay.
-    fn elsewhere(&mut self, to: Path<'_>, terms: RecipientTerms) -> Reply<'static> {
-        let may = is_submission(self.listener) && self.account.is_some()
-            || self.listener == Listener::Smtp && self.config.may_relay(self.peer);
-        if !may {
-            tracing::info!(peer = %self.peer, "relaying denied");
-            return NO_RELAY;
+        let address = to.as_str();
+        let resolution = match ours {
+            true => Resolution::new(&self.config, address),
+            false => Resolution::elsewhere(address),
+        };
+        let recipient = Recipient { ticket, address: address.into(), terms, resolution, stage: Stage::Rate };
+        let limit = self.config.limits.recipients_per_minute;
+        if self.is_rated() && limit > 0 {
+            return self.wait_for(recipient, Job::Count { act: Act::Recipient(self.peer), limit, asked: false });
         }
-        self.add(to.as_str(), terms, Vec::new(), vec![to.as_str().into()])
+        self.look_up(recipient, machine, out)
     }
 
-    /// Which targets are accounts is known.
-    pub(super) fn looked_up(
+    /// Whether recipients elsewhere are taken.
+    pub(super) fn may_relay(&self) -> bool {
+        self.account.is_some() || self.listener == Listener::Smtp && self.config.may_relay(self.peer)
+    }
+
+    /// Whether it is counted how much this client does: not of our own users.
+    pub(super) fn is_rated(&self) -> bool {
+        self.listener == Listener::Smtp && self.account.is_none() && self.config.is_rated(self.peer)
+    }
+
+    /// The job of a recipient's stage is done.
+    pub(super) fn rcpt_done(
         &mut self,
-        ticket: Ticket,
-        asked: Asked,
+        mut recipient: Recipient,
         done: Done,
         machine: &mut Server,
         out: &mut Vec<u8>,
     ) -> Step {
-        let accounts: Vec<AccountId> = match done {
-            Done::Found(found) => found.into_iter().flatten().collect(),
-            Done::Failed(failure) => {
-                machine.reply(ticket, &refusal(&failure), out);
+        let reply = match (recipient.stage, done) {
+            (Stage::Rate, Done::Nothing) => return self.look_up(recipient, machine, out),
+            (Stage::Rate, Done::Failed(Failure::Busy)) => {
+                tracing::info!(peer = %self.peer, "too many recipients in a minute");
+                TOO_OFTEN
+            }
+            (Stage::Lookup, Done::Found(found)) => {
+                recipient.resolution.answered(&self.config, &found);
+                return self.look_up(recipient, machine, out);
+            }
+            (Stage::Postmaster, Done::Accounts(names)) => match names.first() {
+                Some(name) => {
+                    recipient.resolution = Resolution::new(&self.config, name);
+                    return self.look_up(recipient, machine, out);
+                }
+                None => NOBODY_YET,
+            },
+            (Stage::Age, Done::Created(created)) => {
+                if has_changed_hands(&recipient.terms, &created) {
+                    tracing::info!(peer = %self.peer, "a mailbox has changed hands");
+                    NEW_OWNER
+                } else {
+                    return self.ask_greylist(recipient, machine, out);
+                }
+            }
+            (Stage::Greylist, Done::Greylisted(None)) => return self.accept(recipient, machine, out),
+            (Stage::Greylist, Done::Greylisted(Some(wait))) => {
+                tracing::info!(peer = %self.peer, wait = wait.as_secs(), "greylisted");
+                let text = format!("greylisted, try again in {} seconds", wait.as_secs().max(1));
+                machine.reply(recipient.ticket, &Reply::new(450, Enhanced(4, 7, 1), &text), out);
                 return Step::Go;
             }
-            _ => Vec::new(),
+            (_, Done::Failed(failure)) => refusal(&failure),
+            _ => BROKEN,
         };
-        if accounts.is_empty() && asked.remote.is_empty() {
-            if asked.local.iter().any(|target| target.starts_with("postmaster@")) {
-                // RFC 5321 section 4.5.1: never refused. The first account is it, if the
-                // configuration names no other.
-                self.pending = Pending::Postmaster { ticket, asked };
-                return Step::Job(Job::Admin(Admin::Accounts));
-            }
-            tracing::info!(peer = %self.peer, "unknown recipient");
-            machine.reply(ticket, &UNKNOWN, out);
-            return Step::Go;
-        }
-        let reply = self.add(&asked.recipient, asked.terms, accounts, asked.remote);
-        machine.reply(ticket, &reply, out);
+        machine.reply(recipient.ticket, &reply, out);
         Step::Go
     }
 
-    /// The accounts that could be the postmaster.
-    pub(super) fn postmaster(
-        &mut self,
-        ticket: Ticket,
-        mut asked: Asked,
-        done: Done,
-        machine: &mut Server,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let reply = match done {
-            Done::Accounts(names) if !names.is_empty() => {
-                asked.local = names.into_iter().take(1).collect();
-                let job = Job::Lookup { addresses: asked.local.clone() };
-                self.pending = Pending::Lookup { ticket, asked };
-                return Step::Job(job);
+    fn wait_for(&mut self, recipient: Recipient, job: Job) -> Step {
+        self.pending = Pending::Recipient(Box::new(recipient));
+        Step::Job(job)
+    }
+
+    fn look_up(&mut self, mut recipient: Recipient, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        if let Some(addresses) = recipient.resolution.ask() {
+            recipient.stage = Stage::Lookup;
+            return self.wait_for(recipient, Job::Lookup { addresses });
+        }
+        if recipient.resolution.is_nobody() {
+            // RFC 5321 section 4.5.1: never refused. The first account is it, if the
+            // configuration names no other.
+            if recipient.stage != Stage::Postmaster && self.config.is_postmaster(&recipient.address) {
+                recipient.stage = Stage::Postmaster;
+                return self.wait_for(recipient, Job::Admin(Admin::Accounts));
             }
-            Done::Accounts(_) => Reply::new(450, Enhanced(4, 2, 1), "no account here yet, try again later"),
-            Done::Failed(failure) => refusal(&failure),
-            _ => BROKEN,
+            tracing::info!(peer = %self.peer, "unknown recipient");
+            machine.reply(recipient.ticket, &UNKNOWN, out);
+            return Step::Go;
+        }
+        if recipient.terms.rrvs.is_some() && !recipient.resolution.accounts().is_empty() {
+            recipient.stage = Stage::Age;
+            let accounts = recipient.resolution.accounts().to_vec();
+            return self.wait_for(recipient, Job::Created { accounts });
+        }
+        self.ask_greylist(recipient, machine, out)
+    }
+
+    /// Strangers that come to port 25 are asked to come again. A null sender is not: a bounce
+    /// comes from a server, and one that verifies our users' addresses by a null sender, whom
+    /// they write to, would refuse their mail.
+    fn ask_greylist(&mut self, mut recipient: Recipient, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        let applies = self.is_rated() && !self.transaction.reverse_path.is_empty();
+        let Some(policy) = self.config.greylist.as_ref().filter(|_| applies) else {
+            return self.accept(recipient, machine, out);
         };
+        let question = Question::new(self.peer, &self.transaction.reverse_path, &recipient.address, policy);
+        recipient.stage = Stage::Greylist;
+        self.wait_for(recipient, Job::Greylist(Box::new(question)))
+    }
+
+    fn accept(&mut self, recipient: Recipient, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        let Recipient { ticket, address, terms, resolution, .. } = recipient;
+        let (accounts, remote) = resolution.finish();
+        let reply = self.add(address, terms, accounts, remote);
         machine.reply(ticket, &reply, out);
         Step::Go
     }
 
     fn add(
         &mut self,
-        recipient: &str,
+        recipient: String,
         terms: RecipientTerms,
         accounts: Vec<AccountId>,
         remote: Vec<String>,
@@ -123,17 +200,18 @@ impl Smtp {
         if targets > TARGETS_MAX {
             return TOO_MANY;
         }
-        let (terms, expanded) = terms.handed_on(recipient, accounts.len() + remote.len());
-        let local = accounts.into_iter();
-        transaction.local.extend(local.map(|account| Local {
-            account,
-            recipient: recipient.into(),
-            terms: terms.clone(),
-        }));
+        let (terms, expanded) = terms.handed_on(&recipient, accounts.len() + remote.len());
+        let local = |account| Local { account, recipient: recipient.clone(), terms: terms.clone() };
+        transaction.local.extend(accounts.into_iter().map(local));
         transaction.remote.extend(remote.into_iter().map(|address| Remote { address, terms: terms.clone() }));
         transaction.expanded.extend(expanded);
         transaction.recipients += 1;
-        transaction.recipient = (transaction.recipients == 1).then(|| recipient.into());
+        transaction.recipient = (transaction.recipients == 1).then_some(recipient);
         ACCEPTED
     }
+}
+
+/// Whether any of the accounts was made after the sender knew its owner (RFC 7293 section 5.1).
+fn has_changed_hands(terms: &RecipientTerms, created: &[Timestamp]) -> bool {
+    terms.rrvs.is_some_and(|rrvs| created.iter().any(|created| created.0 > rrvs.since))
 }
