@@ -207,7 +207,7 @@ mod tests {
                 message.chunks(piece).for_each(|chunk| body.write(chunk, &mut out));
                 body.end(&mut out);
                 assert_eq!(out, sent, "{message:?} by {piece}");
-                assert_eq!(unstuffed(&out, 1).2, false);
+                assert!(!unstuffed(&out, 1).2);
             }
         }
     }

@@ -116,7 +116,11 @@ pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loos
     let (first, rest) = cut(trimmed, b' ');
     let argument = |rest: &'_ str| if rest.is_empty() { Err(Bad::Syntax) } else { Ok(()) };
     let alone = |line| if rest.is_empty() { Ok(line) } else { Err(Bad::Syntax) };
+    let utf8 = !text.is_ascii();
     let parsed = match (verb(first.as_bytes()), first.len()) {
+        (0, _) if utf8 => Err(Bad::Unknown),
+        // Without SMTPUTF8 a command is ASCII (RFC 5321 section 2.4).
+        _ if utf8 && !knows.offers.smtp_utf8 => Err(Bad::Syntax),
         (MAIL, 4) => {
             let (path, params) = path(rest, "FROM:", &mut loose)?;
             Ok(Line::Mail(path, MailParams::parse(params, &knows.offers, knows.auth)?))
@@ -131,10 +135,8 @@ pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loos
         (VRFY, 4) => string(rest, knows).map(|(string, utf8)| Line::Vrfy(string, utf8)),
         (EXPN, 4) => string(rest, knows).map(|(string, utf8)| Line::Expn(string, utf8)),
         (BDAT, 4) => chunk(rest),
-        // All others are ASCII (RFC 5321 section 2.4); EHLO with SMTPUTF8 too (RFC 6531
-        // section 3.7.1).
-        (0, _) if !text.is_ascii() => Err(Bad::Unknown),
-        _ if !text.is_ascii() => Err(Bad::Syntax),
+        // All others are ASCII with SMTPUTF8 too (RFC 6531 section 3.7.1).
+        _ if utf8 => Err(Bad::Syntax),
         (EHLO, 4) => argument(rest).map(|()| Line::Ehlo(rest)),
         (HELO, 4) => argument(rest).map(|()| Line::Helo(rest)),
         (LHLO, 4) => argument(rest).map(|()| Line::Lhlo(rest)),
@@ -187,7 +189,7 @@ fn string<'i>(rest: &'i str, knows: &Knows) -> Result<(&'i str, bool), Bad> {
         }
         _ => (rest, false),
     };
-    if string.is_empty() || !string.is_ascii() && !knows.offers.smtp_utf8 {
+    if string.is_empty() {
         return Err(Bad::Syntax);
     }
     Ok((string, utf8))

@@ -22,7 +22,7 @@ mod offers;
 use alloc::vec::Vec;
 
 use super::command::{Loose, Verb};
-use super::config::{BareNewline, Protocol, ServerConfig};
+use super::config::{Protocol, ServerConfig};
 use super::event::{Event, Ticket, Tolerated};
 use super::refusals as say;
 use super::reply::{Enhanced, Reply};
@@ -327,28 +327,6 @@ impl Server {
     fn too_many(&mut self, text: &str, out: &mut Vec<u8>) {
         let farewell = Reply::new(421, Enhanced(4, 7, 0), text);
         let _ = self.last_words(&farewell, Close::Violation(Violation::Mistakes), out);
-    }
-
-    /// The end of a message: refused here if it cannot be what RFC 5322 wants.
-    fn message<'i>(&mut self, out: &mut Vec<u8>) -> Event<'i> {
-        self.state = State::Commands;
-        let flaws = self.content.flaws();
-        let normalised = self.config.bare_newline == BareNewline::Normalise;
-        self.tolerated.bare_newline |= flaws.bare_newline && normalised && !self.binary;
-        let refused = if self.size > self.config.limits.message {
-            say::TOO_BIG
-        } else if flaws.bare_newline && !normalised && !self.binary {
-            // RFC 5321 section 2.3.8; CVE-2023-51764: a weaker server behind us would read two
-            // messages where we read one.
-            say::BARE_NEWLINE
-        } else if flaws.nul && !self.binary {
-            say::NUL
-        } else {
-            return Event::Message { size: self.size, ticket: self.ticket(Verb::Message) };
-        };
-        let ticket = self.ticket(Verb::Message);
-        self.reply(ticket, &refused, out);
-        Event::Rejected { code: refused.code }
     }
 
     /// Octets of a line that is too long. The line is answered once, at its end.

@@ -11,8 +11,8 @@ use crate::pattern::Pattern;
 /// The words that a claim may have behind its citation (RFC 2119).
 const LEVELS: [&str; 5] = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY"];
 /// What `X:` may say.
-const REASONS: [&str; 10] =
-    ["", "done", "eof", "timeout", "injection", "too-long", "syntax", "mistakes", "unsolicited", "layer"];
+const REASONS: [&str; 11] =
+    ["", "done", "eof", "timeout", "injection", "too-long", "syntax", "mistakes", "unsolicited", "layer", "pipelining"];
 
 /// The dialogues of a file; `name` is its path below `transcripts/`.
 pub(super) fn file(name: &str, text: &str) -> Result<Vec<Transcript>, BadTranscript> {

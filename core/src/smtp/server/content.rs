@@ -1,8 +1,11 @@
 //! What a message's octets may be: seen as they come, and mended if that is wanted.
 
-use super::{Event, Server, State};
+use alloc::vec::Vec;
+
+use super::{Event, Server, State, say};
 use crate::dot::newlines_are_whole;
 use crate::machine::{Frame, Kind};
+use crate::smtp::command::Verb;
 use crate::smtp::config::BareNewline;
 
 /// What was seen in a message that RFC 5321 section 2.3.8 and RFC 5322 section 2.3 forbid.
@@ -148,12 +151,33 @@ impl Server {
         }
         Event::Chunk(octets)
     }
+
+    /// The end of a message: refused here if it cannot be what RFC 5322 wants.
+    pub(super) fn message<'i>(&mut self, out: &mut Vec<u8>) -> Event<'i> {
+        self.state = State::Commands;
+        let flaws = self.content.flaws();
+        let normalised = self.config.bare_newline == BareNewline::Normalise;
+        self.tolerated.bare_newline |= flaws.bare_newline && normalised && !self.binary;
+        let refused = if self.size > self.config.limits.message {
+            say::TOO_BIG
+        } else if flaws.bare_newline && !normalised && !self.binary {
+            // RFC 5321 section 2.3.8; CVE-2023-51764: a weaker server behind us would read two
+            // messages where we read one.
+            say::BARE_NEWLINE
+        } else if flaws.nul && !self.binary {
+            say::NUL
+        } else {
+            return Event::Message { size: self.size, ticket: self.ticket(Verb::Message) };
+        };
+        let ticket = self.ticket(Verb::Message);
+        self.reply(ticket, &refused, out);
+        Event::Rejected { code: refused.code }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     /// What `input` becomes, in chunks of `chunk` octets that come `piece` at a time.
     fn mended(input: &[u8], chunk: usize, piece: usize) -> (Vec<u8>, Flaws) {
