@@ -34,8 +34,9 @@ pub(crate) fn run<'s>(server: &'s Server, scope: &'s Scope<'s, '_>) {
 
 /// Starts what is due, and tells when to look again.
 fn look<'s>(server: &'s Server, scope: &'s Scope<'s, '_>, runner: &Thread, limit: usize) -> Duration {
+    let per_domain = server.setup.config.limits.relays_per_domain;
     // What panics has said so.
-    let Some(done) = guarded(|| server.setup.backend.run(Job::Due { limit })) else { return LOOK };
+    let Some(done) = guarded(|| server.setup.backend.run(Job::Due { limit, per_domain })) else { return LOOK };
     let (attempts, wait) = due(done);
     for attempt in attempts {
         start(server, scope, runner, attempt);

@@ -39,8 +39,9 @@ pub(crate) async fn run(server: Arc<Server>, alive: Alive) {
 
 /// Starts what is due, and tells when to look again.
 async fn look(server: &Arc<Server>, bell: &Sender<()>, alive: &Alive, limit: usize) -> Duration {
+    let per_domain = server.setup.config.limits.relays_per_domain;
     // What panics has said so.
-    let Some(done) = guarded(server.job(Job::Due { limit })).await else { return LOOK };
+    let Some(done) = guarded(server.job(Job::Due { limit, per_domain })).await else { return LOOK };
     let (attempts, wait) = due(done);
     for attempt in attempts {
         let slot = Slot::take(server, bell, alive);

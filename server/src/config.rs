@@ -203,6 +203,8 @@ pub struct Limits {
     pub login_delay: Duration,
     /// Attempts at relaying under way at a time.
     pub relays: usize,
+    /// Of them to one domain, so that a slow one does not take all.
+    pub relays_per_domain: usize,
     /// From the greeting to the login, in all; not of inbound mail, which has none.
     pub login_time: Duration,
     /// Silence before SMTP says 421 (RFC 5321 section 4.5.3.2.7: five minutes at least).
@@ -248,6 +250,7 @@ impl Default for Limits {
             login_failures: 5,
             login_delay: Duration::from_secs(2),
             relays: 20,
+            relays_per_domain: 5,
             login_time: Duration::from_secs(60),
             smtp_idle: Duration::from_secs(300),
             pop3_idle: Duration::from_secs(600),

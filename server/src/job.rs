@@ -254,10 +254,21 @@ pub enum Job {
         /// As the client announced; 0 if it did not.
         octets: u64,
     },
-    /// Take from the queue what is due, leased so that no other takes it. [`Done::Due`].
+    /// Take from the queue what is due, leased so that no other takes it: the highest priority
+    /// first, then what has been due for longest. [`Done::Due`].
     Due {
         /// At most so many.
         limit: usize,
+        /// So many at most to one domain, with those that are out.
+        per_domain: usize,
+    },
+    /// Make what waits for a domain due now, but for what is held or being tried (RFC 1985).
+    /// [`Done::Flushed`].
+    Flush {
+        /// Lower case.
+        domain: String,
+        /// And its subdomains.
+        subdomains: bool,
     },
     /// Octets of a queued message; fewer only at its end. [`Done::Octets`].
     ReadQueued {
@@ -267,7 +278,7 @@ pub enum Job {
         range: Range<u64>,
     },
     /// What became of an attempt: recipients done with leave the queue, others wait, and the
-    /// bounce for those that failed is committed, all in one transaction. [`Done::Nothing`].
+    /// sender's report of them is committed, all in one transaction. [`Done::Nothing`].
     Report(Box<Report>),
     /// Work of the command line. Each answers what its name says.
     Admin(Admin),

@@ -2,12 +2,12 @@
 
 pub mod accept;
 pub mod account;
-pub mod bounce;
 pub mod config;
 pub mod digest;
 pub mod dns;
 pub mod downgrade;
 pub mod drive;
+pub mod dsn;
 pub mod fixup;
 pub mod greylist;
 pub mod job;

@@ -1,11 +1,13 @@
 //! The queue's rows, and what becomes of them: retries, giving up, bounces.
 
+mod settle;
 mod terms;
 
 use std::time::Duration;
 
+pub use self::settle::{Action, Settled, Told, Waiting, settle};
 pub use self::terms::{RecipientTerms, Remote, Terms};
-use crate::job::{QueueId, Timestamp};
+use crate::job::{AccountId, QueueId, Timestamp};
 
 /// When to try again, and when to give up (RFC 5321 section 4.5.4.1).
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,6 +16,8 @@ pub struct Schedule {
     pub retry: Vec<Duration>,
     /// Age at which a recipient is given up.
     pub expire: Duration,
+    /// Age from which the sender is told of a delay, once (RFC 3461 section 5.2.5).
+    pub warn: Option<Duration>,
 }
 
 impl Default for Schedule {
@@ -21,7 +25,8 @@ impl Default for Schedule {
     /// section 4.5.4.1: thirty minutes at least as a rule, four to five days in all).
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-        Self { retry: [15, 30, 60, 120, 240].map(minutes).to_vec(), expire: Duration::from_secs(5 * 24 * 60 * 60) }
+        let retry = [15, 30, 60, 120, 240].map(minutes).to_vec();
+        Self { retry, expire: minutes(5 * 24 * 60), warn: Some(minutes(4 * 60)) }
     }
 }
 
@@ -57,8 +62,11 @@ pub struct QueueEntry {
 pub struct Attempt {
     /// The message.
     pub id: QueueId,
-    /// Where to: the domain of all recipients here, lower case, ASCII.
+    /// Where to: the domain of all recipients here, lower case. Empty for an account here.
     pub domain: String,
+    /// The account here that gets a message whose hold is over (RFC 4865): the one recipient.
+    /// It is carried nowhere; the report puts it into the mailbox.
+    pub account: Option<AccountId>,
     /// The reverse-path without brackets; empty for null.
     pub sender: String,
     /// What the sender asked for the message.
@@ -71,6 +79,8 @@ pub struct Attempt {
     pub eight_bit: bool,
     /// When it was accepted.
     pub queued: Timestamp,
+    /// When the attempt was handed out.
+    pub leased: Timestamp,
     /// Attempts made before this one.
     pub attempts: u32,
 }
@@ -84,11 +94,25 @@ pub const ATTEMPT_RECIPIENTS: usize = 100;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// The next server took responsibility.
-    Delivered,
+    Delivered(Handover),
     /// Try again: a 4yz, or nobody was reached.
     Deferred(Diagnostic),
     /// Never: a 5yz, or there is no such place.
     Failed(Diagnostic),
+}
+
+/// To whom a recipient was handed on.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Handover {
+    /// The host that took it.
+    pub remote: Option<String>,
+    /// It was told what the sender asked, and sends the reports from here on (RFC 3461 section
+    /// 5.2.1).
+    pub dsn: bool,
+    /// It was told until when the message is to be delivered (RFC 2852).
+    pub deliver_by: bool,
+    /// It has put the message into the mailbox: it was spoken to by LMTP.
+    pub is_final: bool,
 }
 
 /// Why, for the log, the queue listing and the bounce (RFC 3464 section 2.3).
@@ -108,113 +132,18 @@ impl Diagnostic {
     /// The status of a recipient that was given up for its age: delivery time expired (RFC
     /// 3463 section 3.5, X.4.7).
     pub const EXPIRED: &'static str = "4.4.7";
+    /// The status of a recipient that was given up since its time was over (RFC 2852 section
+    /// 4.1, RFC 3463 section 3.5).
+    pub const LATE: &'static str = "5.4.7";
 
     /// Our own words.
     pub fn ours(status: &str, text: impl Into<String>) -> Self {
         Self { status: status.into(), remote: None, text: text.into(), smtp: false }
     }
 
-    /// Whether the recipient was given up for its age. `text` is then what the last attempt
-    /// met.
+    /// Whether the recipient was given up for its age, or for its time. `text` is then what the
+    /// last attempt met.
     pub fn is_expired(&self) -> bool {
-        self.status == Self::EXPIRED
-    }
-}
-
-/// What happens to a recipient after an attempt.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Settled {
-    /// It leaves the queue: delivered.
-    Gone,
-    /// It waits until then.
-    Again(Timestamp),
-    /// It leaves the queue, and the sender is told why.
-    Bounce(Diagnostic),
-}
-
-/// Decides what follows from an outcome. `attempts` counts this one.
-///
-/// A recipient that is deferred once more at the age of `schedule.expire` is given up with
-/// the status [`Diagnostic::EXPIRED`] and the text of its last diagnostic (RFC 5321 section
-/// 4.5.4.1). The last attempt falls on that age, not a whole wait behind it. A clock that was
-/// set back makes a message young again, never due in the past.
-pub fn settle(outcome: &Outcome, attempts: u32, queued: Timestamp, now: Timestamp, schedule: &Schedule) -> Settled {
-    let why = match outcome {
-        Outcome::Delivered => return Settled::Gone,
-        Outcome::Failed(why) => return Settled::Bounce(why.clone()),
-        Outcome::Deferred(why) => why,
-    };
-    let expiry = after(queued, schedule.expire);
-    if now >= expiry {
-        return Settled::Bounce(Diagnostic { status: Diagnostic::EXPIRED.into(), ..why.clone() });
-    }
-    let step = (attempts.max(1) - 1) as usize;
-    let wait = schedule.retry.get(step).or(schedule.retry.last()).copied().unwrap_or(schedule.expire);
-    // A second at least: a wait of none would have the queue spin.
-    let next = after(now, wait.max(Duration::from_secs(1)));
-    Settled::Again(next.min(expiry))
-}
-
-fn after(at: Timestamp, wait: Duration) -> Timestamp {
-    Timestamp(at.0.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: i64 = 60;
-    const DAY: i64 = 24 * 60 * MINUTE;
-
-    fn reply(status: &str, text: &str) -> Diagnostic {
-        Diagnostic { status: status.into(), remote: Some("mx.test".into()), text: text.into(), smtp: true }
-    }
-
-    #[test]
-    fn an_attempt_ends_the_wait_or_begins_the_next() {
-        let queued = 1_000_000;
-        let deferred = Outcome::Deferred(reply("4.2.2", "452 4.2.2 full"));
-        let failed = Outcome::Failed(reply("5.1.1", "550 5.1.1 nobody"));
-        let expired = Settled::Bounce(reply("4.4.7", "452 4.2.2 full"));
-        let again = |at| Settled::Again(Timestamp(at));
-        for (outcome, attempts, age, is) in [
-            (&Outcome::Delivered, 1, 0, Settled::Gone),
-            (&Outcome::Delivered, 99, 99 * DAY, Settled::Gone),
-            (&failed, 1, 0, Settled::Bounce(reply("5.1.1", "550 5.1.1 nobody"))),
-            (&failed, 40, 6 * DAY, Settled::Bounce(reply("5.1.1", "550 5.1.1 nobody"))),
-            (&deferred, 0, 0, again(queued + 15 * MINUTE)),
-            (&deferred, 1, 0, again(queued + 15 * MINUTE)),
-            (&deferred, 2, 15 * MINUTE, again(queued + 45 * MINUTE)),
-            (&deferred, 3, DAY, again(queued + DAY + 60 * MINUTE)),
-            (&deferred, 5, DAY, again(queued + DAY + 240 * MINUTE)),
-            (&deferred, 6, DAY, again(queued + DAY + 240 * MINUTE)),
-            (&deferred, u32::MAX, DAY, again(queued + DAY + 240 * MINUTE)),
-            // The last attempt falls on the expiry.
-            (&deferred, 30, 5 * DAY - 1, again(queued + 5 * DAY)),
-            (&deferred, 30, 5 * DAY, expired.clone()),
-            (&deferred, 1, 50 * DAY, expired.clone()),
-            // The clock was set back.
-            (&deferred, 1, -DAY, again(queued - DAY + 15 * MINUTE)),
-        ] {
-            let now = Timestamp(queued + age);
-            let settled = settle(outcome, attempts, Timestamp(queued), now, &Schedule::default());
-            assert_eq!(settled, is, "{outcome:?} {attempts} {age}");
-        }
-    }
-
-    #[test]
-    fn odd_schedules_neither_spin_nor_overflow() {
-        let deferred = Outcome::Deferred(Diagnostic::ours("4.4.1", "no answer"));
-        let settled = |retry: &[u64], expire, queued, now| {
-            let schedule = Schedule {
-                retry: retry.iter().map(|&seconds| Duration::from_secs(seconds)).collect(),
-                expire: Duration::from_secs(expire),
-            };
-            settle(&deferred, 1, Timestamp(queued), Timestamp(now), &schedule)
-        };
-        assert_eq!(settled(&[0], 100, 0, 0), Settled::Again(Timestamp(1)));
-        assert_eq!(settled(&[], 100, 0, 10), Settled::Again(Timestamp(100)));
-        assert_eq!(settled(&[u64::MAX], u64::MAX, 5, 10), Settled::Again(Timestamp(i64::MAX)));
-        assert_eq!(settled(&[1], 0, 0, 0), Settled::Bounce(Diagnostic::ours("4.4.7", "no answer")));
+        self.status == Self::EXPIRED || self.status == Self::LATE
     }
 }

@@ -15,7 +15,7 @@ use self::session::RelaySession;
 use crate::config::{Config, RelayTls};
 use crate::dns::{Kind, Outcome as Answer, Question};
 use crate::job::{Done, Job, MailboxId, Report, Reporter};
-use crate::queue::{Attempt, Diagnostic, Outcome};
+use crate::queue::{Attempt, Diagnostic, Handover, Outcome};
 use crate::route::{self, Host, Route};
 use crate::service::{Endpoint, Pause, Service};
 
@@ -272,7 +272,9 @@ impl Courier {
         let session = service.session();
         for (slot, verdict) in self.remaining().into_iter().zip(session.verdicts()) {
             self.outcomes[slot] = Some(match verdict {
-                Some(Verdict::Delivered) => Outcome::Delivered,
+                Some(Verdict::Delivered) => {
+                    Outcome::Delivered(Handover { remote: lost.remote.clone(), ..Handover::default() })
+                }
                 Some(Verdict::Failed(said)) if session.refused_us() => {
                     // Of this host, not of the message: another may take it.
                     self.hopeless = Some(self.said(said));
@@ -369,7 +371,7 @@ impl Courier {
         for (recipient, outcome) in self.attempt.recipients.iter().zip(&outcomes) {
             let recipient = recipient.address.as_str();
             match outcome {
-                Outcome::Delivered => tracing::info!(id = %self.attempt.id, recipient, "relayed"),
+                Outcome::Delivered(_) => tracing::info!(id = %self.attempt.id, recipient, "relayed"),
                 Outcome::Deferred(why) => tracing::info!(id = %self.attempt.id, recipient, why = why.text, "deferred"),
                 Outcome::Failed(why) => tracing::info!(id = %self.attempt.id, recipient, why = why.text, "failed"),
             }

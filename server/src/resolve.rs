@@ -133,7 +133,8 @@ impl Config {
         let user = self.without_detail(address).filter(|_| self.is_ours(address));
         let all = self.expand(address).into_iter().chain(user.into_iter().flat_map(|user| self.expand(&user)));
         let is_login = |target: &str| target.eq_ignore_ascii_case(login);
-        let without_detail = |target: &str| self.is_ours(target) && self.without_detail(target).as_deref().is_some_and(is_login);
+        let without_detail =
+            |target: &str| self.is_ours(target) && self.without_detail(target).as_deref().is_some_and(is_login);
         all.into_iter().any(|target| is_login(&target) || without_detail(&target))
     }
 
@@ -240,12 +241,9 @@ mod tests {
         ] {
             assert_eq!(config.owns(login, address), may, "{login} {address}");
         }
-        for (address, is) in [
-            ("postmaster", true),
-            ("PostMaster@two.test", true),
-            ("postmaster+x@test", false),
-            ("alice@test", false),
-        ] {
+        for (address, is) in
+            [("postmaster", true), ("PostMaster@two.test", true), ("postmaster+x@test", false), ("alice@test", false)]
+        {
             assert_eq!(config.is_postmaster(address), is, "{address}");
         }
     }

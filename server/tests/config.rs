@@ -79,6 +79,7 @@ fn every_key_is_read() {
         login_failures = 4
         login_delay = 1
         relays = 5
+        relays_per_domain = 3
         login_time = "30s"
         smtp_idle = "6m"
         pop3_idle = "11m"
@@ -146,6 +147,7 @@ fn every_key_is_read() {
         login_failures: 4,
         login_delay: Duration::from_secs(1),
         relays: 5,
+        relays_per_domain: 3,
         login_time: Duration::from_secs(30),
         smtp_idle: Duration::from_secs(360),
         pop3_idle: Duration::from_secs(660),

@@ -223,7 +223,12 @@ proptest! {
         }
         prop_assert_eq!(&run(rules(), &pieces), &whole);
         // With nothing to do, all but an empty line passes.
-        let none = Submission { remove_bcc: false, header_from: HeaderFrom::Any, complete_addresses: false };
+        let none = Submission {
+            remove_bcc: false,
+            header_from: HeaderFrom::Any,
+            complete_addresses: false,
+            ..Submission::default()
+        };
         if let Ok(out) = run(none, &[message.as_bytes()]) {
             let out = String::from_utf8(out).unwrap();
             let (_, out) = out.split_once('|').unwrap();

@@ -41,7 +41,8 @@ use postkern::{Close, Instant, Upgrade};
 use postkern_server::accept;
 use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network};
 use postkern_server::job::{
-    AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool, Timestamp,
+    AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool,
+    Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, UidSet};
 use postkern_server::service::{Endpoint, Pause};

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use postkern_server::account;
-use postkern_server::bounce::HEADER_MAX;
+use postkern_server::dsn::{HEADER_MAX, News};
 use postkern_server::job::{AccountId, Done, Failure, FlagAction, FlagChange, Local, MailboxInfo, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
-use postkern_server::queue::{Diagnostic, Outcome, Remote};
+use postkern_server::queue::{Action, Diagnostic, Outcome, Remote};
 use postkern_server::rates::{Act, Rates};
 
 /// What tells an engine the time: the wall clock, or a simulation's.
@@ -248,20 +248,40 @@ pub(crate) fn account_name(name: &str) -> String {
 /// What an attempt that did not deliver met.
 pub(crate) fn diagnostic(outcome: &Outcome) -> Option<&Diagnostic> {
     match outcome {
-        Outcome::Delivered => None,
+        Outcome::Delivered(_) => None,
         Outcome::Deferred(diagnostic) | Outcome::Failed(diagnostic) => Some(diagnostic),
     }
 }
 
-/// The header as a bounce returns it, out of at least the first [`HEADER_MAX`] octets of the
+/// What the sender of a message just accepted is told at once: who has it, who stood for
+/// several (RFC 3461 sections 5.2.3 and 5.2.7.3).
+pub(crate) fn news_of_commit(local: &[Local], expanded: &[Remote]) -> Vec<News> {
+    let mut seen = HashSet::new();
+    let delivered = local.iter().filter(|local| local.terms.wants().success()).map(|local| News {
+        recipient: Remote { address: local.recipient.clone(), terms: local.terms.clone() },
+        action: Action::Delivered { remote: None },
+    });
+    let expanded = expanded.iter().map(|alias| News { recipient: alias.clone(), action: Action::Expanded });
+    delivered.chain(expanded).filter(|news| seen.insert(news.recipient.address.clone())).collect()
+}
+
+/// The header as a report returns it, out of at least the first [`HEADER_MAX`] octets of the
 /// message: without its empty line, and without the line that would be cut.
-pub(crate) fn bounce_header(message: &[u8]) -> &[u8] {
+pub(crate) fn returned_header(message: &[u8]) -> &[u8] {
     let start = &message[..message.len().min(HEADER_MAX)];
     if let Some((end, _)) = header_end(start) {
         return &start[..end];
     }
     let lines = start.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
     if start.len() < message.len() { &start[..lines] } else { start }
+}
+
+/// What became of a recipient here whose mailbox takes no message.
+pub(crate) fn not_delivered(failure: &Failure) -> Outcome {
+    Outcome::Failed(match failure {
+        Failure::NoSuchAccount => Diagnostic::ours("5.1.1", "the mailbox is no longer there"),
+        _ => Diagnostic::ours("5.2.0", "the mailbox takes no more messages"),
+    })
 }
 
 /// What the queue's listing shows of a failed attempt.

@@ -15,6 +15,7 @@
 //!   changes wait for it.
 
 mod accounts;
+mod due;
 mod fault;
 mod folder;
 mod greylist;
@@ -87,7 +88,7 @@ impl Sqlite {
         folder::sync(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         folder.tidy(&db)?;
         if serving {
-            db.execute("UPDATE recipient SET lease = NULL WHERE lease IS NOT NULL", [])?;
+            db.execute("UPDATE recipient SET lease = NULL, leads = 0 WHERE lease IS NOT NULL", [])?;
         }
         let pool = Pool::new(folder.database());
         let shared = Arc::new(Shared { folder, watchers: Watchers::default(), clock });
@@ -134,7 +135,7 @@ impl Sqlite {
                 let (mailbox, uid_validity, messages) = self.pool.read(|db| reading::maildrop(db, account))?;
                 Ok(Done::Maildrop(Maildrop { mailbox, uid_validity, messages, lock }))
             }
-            Job::Commit(_) | Job::Append(_) | Job::Due { .. } | Job::Report(_) => self.pass(job),
+            Job::Commit(_) | Job::Append(_) | Job::Due { .. } | Job::Flush { .. } | Job::Report(_) => self.pass(job),
             Job::Admin(admin) => self.administer(admin),
             Job::Mailboxes { account } => self.pool.read(|db| mailboxes::list(db, account)).map(Done::Mailboxes),
             Job::Status { account, mailbox } => {
@@ -221,14 +222,17 @@ impl Sqlite {
                 let message = spool::Incoming::take(folder, std::mem::take(&mut append.message))?;
                 self.writer.call(move |change| messages::append(change, *append, message)).map(Done::Appended)
             }
-            Job::Due { limit } => {
+            Job::Due { limit, per_domain } => {
                 // Mostly nothing is due, and nothing need be written.
                 let now = (self.shared.clock)();
-                let wait = self.pool.read(|db| queue::wait(db, now))?;
+                let wait = self.pool.read(|db| due::wait(db, now, i64::MIN))?;
                 if wait.is_none_or(|wait| !wait.is_zero()) {
                     return Ok(Done::Due { attempts: Vec::new(), wait });
                 }
-                self.writer.call(move |change| queue::due(change, limit))
+                self.writer.call(move |change| due::due(change, limit, per_domain))
+            }
+            Job::Flush { domain, subdomains } => {
+                self.writer.call(move |change| due::flush(change, &domain, subdomains)).map(Done::Flushed)
             }
             Job::Report(report) => self.nothing(move |change| queue::report(change, &report)),
             other => Err(Failure::Broken(format!("no job of this kind: {other:?}")).into()),

@@ -17,6 +17,7 @@ mod messages;
 mod passage;
 mod policy;
 mod queue;
+mod terms;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -40,8 +41,17 @@ pub struct Case {
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    [accounts::CASES, mailboxes::CASES, messages::CASES, flags::CASES, passage::CASES, policy::CASES, queue::CASES]
-        .concat()
+    [
+        accounts::CASES,
+        mailboxes::CASES,
+        messages::CASES,
+        flags::CASES,
+        passage::CASES,
+        policy::CASES,
+        queue::CASES,
+        terms::CASES,
+    ]
+    .concat()
 }
 
 /// Runs all cases, each over a backend of its own.

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use postkern::smtp::{ByMode, DeliverBy, Hold, Notify, Priority, Ret};
 use postkern_server::job::{
     AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Job, Local, MailboxId, QueueId, Report,
     Reporter, Spool, Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, UidSet};
-use postkern_server::queue::{Attempt, Diagnostic, Outcome, Remote, Schedule, Terms};
+use postkern_server::queue::{Attempt, Diagnostic, Handover, Outcome, RecipientTerms, Remote, Schedule, Terms};
 use postkern_store::memory::Memory;
 use postkern_store::rules::Clock;
 use postkern_store::sqlite::Sqlite;
@@ -118,6 +119,37 @@ impl Chance {
         (0..self.below(3)).map(|_| self.one_of(&KEYWORDS).to_owned()).collect()
     }
 
+    fn terms(&mut self) -> Terms {
+        if self.below(2) == 0 {
+            return Terms::default();
+        }
+        let modes = [ByMode::Notify, ByMode::Return];
+        Terms {
+            smtp_utf8: self.below(4) == 0,
+            require_tls: self.below(4) == 0,
+            ret: [None, Some(Ret::Full), Some(Ret::Headers)][self.below(3) as usize],
+            envid: (self.below(3) == 0).then(|| "a+20b".into()),
+            hold: (self.below(4) == 0).then(|| Hold::For(self.below(5000) as u32)),
+            by: (self.below(4) == 0).then(|| DeliverBy {
+                seconds: self.below(9000) as i32,
+                mode: modes[self.below(2) as usize],
+                trace: self.below(2) == 0,
+            }),
+            priority: Priority::new(self.below(5) as i8 - 2),
+            ..Terms::default()
+        }
+    }
+
+    fn remote(&mut self, address: &str) -> Remote {
+        let mut bit = || self.below(2) == 0;
+        let terms = RecipientTerms {
+            notify: bit().then(|| Notify::of(bit(), bit(), bit())),
+            orcpt: bit().then(|| "rfc822;old+40else.example".into()),
+            rrvs: None,
+        };
+        Remote { address: address.into(), terms }
+    }
+
     fn message(&mut self) -> Spool {
         let octets = [0, 30, 500, 40_000][self.below(4) as usize];
         let mut tail = format!("Subject: {}\r\n\r\n", self.below(1000)).into_bytes();
@@ -156,7 +188,10 @@ fn job(chance: &mut Chance, attempts: &[Attempt]) -> Job {
         20 => Job::Copy { mailbox, uids, account, to: chance.name(), remove: chance.below(2) == 0 },
         21 => Job::Expunge { mailbox, uids: (chance.below(2) == 0).then_some(uids) },
         22 => Job::Remove { mailbox, uids: UidSet::range(1, 1 + chance.below(4) as u32) },
-        23 => Job::Due { limit: chance.below(4) as usize },
+        23 => Job::Due { limit: chance.below(4) as usize, per_domain: 1 + chance.below(3) as usize },
+        24 if chance.below(6) == 0 => {
+            Job::Flush { domain: chance.one_of(&["one.example", "example"]).into(), subdomains: chance.below(2) == 0 }
+        }
         24 if !attempts.is_empty() => Job::Report(Box::new(report(chance, attempts))),
         _ => Job::Search { mailbox, uids, program: Arc::default() },
     }
@@ -178,16 +213,25 @@ fn admin(chance: &mut Chance) -> Admin {
 fn commit(chance: &mut Chance) -> Commit {
     let domains = ["x@one.example", "y@one.example", "x@TWO.example", "a@home.example"];
     let sender = chance.one_of(&["", "a@home.example", "no@home.example", "s@else.example"]);
-    let remote = (0..chance.below(4)).map(|_| Remote::new(chance.one_of(&domains))).collect();
-    let local = (0..chance.below(3)).map(|_| Local::new(chance.account(), "r@home.example"));
+    let remote = (0..chance.below(4))
+        .map(|_| {
+            let address = chance.one_of(&domains);
+            chance.remote(address)
+        })
+        .collect();
+    let local = (0..chance.below(3)).map(|_| Local {
+        account: chance.account(),
+        recipient: "r@home.example".into(),
+        terms: chance.remote("").terms,
+    });
     let local = local.collect();
     Commit {
         trace: None,
         reverse_path: sender.into(),
-        terms: Terms::default(),
+        terms: chance.terms(),
         local,
         remote,
-        expanded: Vec::new(),
+        expanded: if chance.below(8) == 0 { vec![chance.remote("team@home.example")] } else { Vec::new() },
         reporter: reporter(sender),
         message: chance.message(),
     }
@@ -204,12 +248,17 @@ fn change(chance: &mut Chance) -> FlagChange {
 
 fn report(chance: &mut Chance, attempts: &[Attempt]) -> Report {
     let attempt = attempts[chance.below(attempts.len() as u64) as usize].clone();
-    let mut outcome = || match chance.below(3) {
-        0 => Outcome::Delivered,
+    let outcome = |chance: &mut Chance| match chance.below(3) {
+        0 => Outcome::Delivered(Handover {
+            remote: Some("mx.else.example".into()),
+            dsn: chance.below(2) == 0,
+            is_final: chance.below(4) == 0,
+            deliver_by: chance.below(2) == 0,
+        }),
         1 => Outcome::Deferred(Diagnostic::ours("4.4.1", "no answer")),
         _ => Outcome::Failed(Diagnostic::ours("5.1.1", "nobody there")),
     };
-    let outcomes = attempt.recipients.iter().map(|_| outcome()).collect();
+    let outcomes = attempt.recipients.iter().map(|_| outcome(chance)).collect();
     let reporter = reporter(&attempt.sender);
     Report { attempt, outcomes, schedule: Schedule::default(), reporter }
 }
@@ -218,5 +267,5 @@ fn reporter(sender: &str) -> Reporter {
     let ours = sender.to_ascii_lowercase().ends_with("@home.example");
     let senders: Vec<String> = Some(sender.to_owned()).filter(|sender| !sender.is_empty()).into_iter().collect();
     let (local, remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
-    Reporter { hostname: "mx.home.example".into(), local, remote, whole: 1000 }
+    Reporter { hostname: "mx.home.example".into(), local, remote, whole: 50_000 }
 }

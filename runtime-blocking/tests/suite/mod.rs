@@ -11,6 +11,7 @@ use postkern_server::accept::refusal;
 use postkern_server::account;
 use postkern_server::config::{Config, Listener, Network, StaticRoute};
 use postkern_server::job::{Admin, Backend, Done, Job};
+use postkern_server::peers::Refused;
 use postkern_store::memory::Memory;
 use postkern_store::runtime::{ClientTls, Runtime, Setup};
 
@@ -144,7 +145,7 @@ pub(crate) fn who_is_over_the_limit_is_told_so(runtime: &'static dyn Runtime) {
         client.expect("220 ");
     }
     let mut refused = server.connect();
-    assert_eq!(refused.line().as_bytes(), refusal(Listener::Smtp));
+    assert_eq!(refused.line().as_bytes(), refusal(Listener::Smtp, Refused::Full));
     assert_eq!(refused.line(), "");
     drop((clients, refused));
     // The server sees the ends some time later.

@@ -111,6 +111,10 @@ key = "key.pem"
 # Waits between attempts, the last repeating, and the age at which a message goes back.
 # retry = ["15m", "30m", "1h", "2h", "4h"]
 # expire = "5d"
+# The age at which the sender is told that a message is delayed; 0 for never.
+# warn = "4h"
+# A message that failed goes back whole up to this size, if its sender asked for that.
+# return_whole = "1MiB"
 # TLS towards other servers: "none", "opportunistic" (where it is offered), "required"
 # (whatever the certificate says), "verified".
 # tls = "opportunistic"
@@ -140,6 +144,7 @@ key = "key.pem"
 # login_failures = 5
 # login_delay = "2s"
 # relays = 20                      # messages on their way out at a time
+# relays_per_domain = 5            # of them to one domain
 # login_time = "1m"                # from the greeting to the login, in all
 # smtp_idle = "5m"
 # pop3_idle = "10m"

@@ -199,7 +199,7 @@ fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<
 }
 
 fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
-    reader.known(section, &["port", "networks", "retry", "expire", "tls", "ca_file", "route"]);
+    reader.known(section, &["port", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"]);
     let relay = &mut config.relay;
     if let Some(port) = reader.value(section, "port", port) {
         relay.port = port;
@@ -214,6 +214,12 @@ fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, c
     }
     if let Some(expire) = reader.value(section, "expire", |value| positive(duration(value)?)) {
         relay.schedule.expire = expire;
+    }
+    if let Some(warn) = reader.value(section, "warn", duration) {
+        relay.schedule.warn = Some(warn).filter(|warn| !warn.is_zero());
+    }
+    if let Some(octets) = reader.value(section, "return_whole", size) {
+        relay.return_whole = octets;
     }
     if let Some(tls) = reader.value(section, "tls", relay_tls) {
         relay.tls = tls;
@@ -276,6 +282,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "login_failures",
             "login_delay",
             "relays",
+            "relays_per_domain",
             "login_time",
             "smtp_idle",
             "pop3_idle",
@@ -316,6 +323,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
         ("connections_per_address", &mut limits.connections_per_address),
         ("connections_per_network", &mut limits.connections_per_network),
         ("relays", &mut limits.relays),
+        ("relays_per_domain", &mut limits.relays_per_domain),
     ] {
         if let Some(count) = reader.value(section, key, |value| number(value, 1..=1_000_000)) {
             *limit = count as usize;
@@ -392,11 +400,15 @@ fn positive(duration: Duration) -> Read<Duration> {
     if duration.is_zero() { Err("must be a second at least".into()) } else { Ok(duration) }
 }
 
+pub(super) fn size(value: &DeValue<'_>) -> Read<u64> {
+    match value {
+        DeValue::Integer(_) => number(value, 0..=u64::MAX),
+        _ => values::size(value.as_str().unwrap_or_default()),
+    }
+}
+
 pub(super) fn message_size(value: &DeValue<'_>) -> Read<u64> {
-    let octets = match value {
-        DeValue::Integer(_) => number(value, 0..=u64::MAX)?,
-        _ => values::size(value.as_str().unwrap_or_default())?,
-    };
+    let octets = size(value)?;
     match MESSAGE.contains(&octets) {
         true => Ok(octets),
         false => Err("must be 64KiB at least, and below 4GiB, which IMAP could not tell of".into()),

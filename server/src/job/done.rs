@@ -66,9 +66,12 @@ pub enum Done {
         /// At most as many as were asked for.
         attempts: Vec<Attempt>,
         /// Until something more is due, as far as is known now; zero if the limit held
-        /// something back, none if nothing waits.
+        /// something back, none if nothing waits. What a domain's limit holds back waits for
+        /// a report.
         wait: Option<Duration>,
     },
+    /// So many messages wait for the domain.
+    Flushed(u32),
     /// The new account.
     Account(AccountId),
     /// Names in order.

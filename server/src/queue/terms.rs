@@ -1,5 +1,7 @@
 //! What a sender asked for a message and for each of its recipients, as the queue keeps it.
 
+mod kept;
+
 use postkern::smtp::{
     BodyType, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams, Ret, ValidSince,
 };
@@ -86,17 +88,18 @@ impl RecipientTerms {
     /// One address takes all along (RFC 3461 section 5.2.7.2). Of several none reports
     /// success, which the report about the alias does (RFC 3461 section 5.2.7.3 (c)).
     pub fn handed_on(self, recipient: &str, count: usize) -> (Self, Option<Remote>) {
-        let Some(notify) = self.notify.filter(|notify| count > 1 && notify.has(Notify::SUCCESS)) else {
+        let Some(notify) = self.notify.filter(|notify| count > 1 && notify.success()) else {
             return (self, None);
         };
         let alias = Remote { address: recipient.into(), terms: self.clone() };
-        (Self { notify: Some(notify.without(Notify::SUCCESS)), ..self }, Some(alias))
+        let notify = Notify::of(false, notify.failure(), notify.delay());
+        (Self { notify: Some(notify), ..self }, Some(alias))
     }
 
-    /// Whether the sender wants to hear of this event (RFC 3461 section 4.1): without NOTIFY,
-    /// of failures and of delays.
-    pub fn wants(&self, event: Notify) -> bool {
-        self.notify.unwrap_or(Notify::FAILURE.and(Notify::DELAY)).has(event)
+    /// Of what the sender is told (RFC 3461 section 4.1): without NOTIFY, of failures and of
+    /// delays.
+    pub fn wants(&self) -> Notify {
+        self.notify.unwrap_or(Notify::of(false, true, true))
     }
 }
 

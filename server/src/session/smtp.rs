@@ -203,9 +203,9 @@ impl Session<Server> for Smtp {
                 self.tolerations(machine);
                 return self.mail(from, &params, ticket, machine, out);
             }
-            Event::Rcpt { to, ticket, .. } => {
+            Event::Rcpt { to, params, ticket } => {
                 self.tolerations(machine);
-                return self.rcpt(to, RecipientTerms::default(), ticket, machine, out);
+                return self.rcpt(to, RecipientTerms::of(&params), ticket, machine, out);
             }
             Event::Data { ticket, .. } => {
                 self.pending = Pending::Room(ticket);
@@ -229,7 +229,7 @@ impl Session<Server> for Smtp {
                 (ticket, Reply::OK)
             }
             Event::Noop { ticket } => (ticket, Reply::OK),
-            Event::Vrfy { argument, ticket } => return self.vrfy(argument, ticket, machine, out),
+            Event::Vrfy { argument, ticket, .. } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
             // Neither is offered; a session that offers them answers them.
             Event::Etrn { ticket, .. } => (ticket, Reply::new(459, Enhanced(4, 7, 0), "not for you")),

@@ -90,7 +90,8 @@ impl State {
             Job::Expunge { mailbox, uids } => self.expunge(mailbox, uids.as_ref(), effects).map(Done::Expunged),
             Job::Remove { mailbox, uids } => self.remove(mailbox, &uids, effects).map(Done::Expunged),
             Job::Greylist(question) => Ok(Done::Greylisted(self.greylist.ask(*question, now))),
-            Job::Due { limit } => Ok(self.due(limit, now)),
+            Job::Due { limit, per_domain } => Ok(self.due(limit, per_domain, now)),
+            Job::Flush { domain, subdomains } => Ok(Done::Flushed(self.flush(&domain, subdomains, now, effects))),
             Job::Report(report) => {
                 self.report(&report, now, effects);
                 Ok(Done::Nothing)

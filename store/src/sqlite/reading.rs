@@ -78,6 +78,10 @@ impl Source {
         Ok(octets)
     }
 
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     pub(super) fn whole(&self, folder: &Folder) -> Outcome<Vec<u8>> {
         self.octets(folder, 0..self.size)
     }

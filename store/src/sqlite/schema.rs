@@ -6,7 +6,8 @@ use super::fault::OpenError;
 
 /// What makes each version out of the one before; `PRAGMA user_version` says how many were
 /// run. A step that has been released is never changed.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("policy.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("policy.sql"), include_str!("schema_terms.sql")];
 
 /// Brings the database up to date.
 ///
@@ -29,4 +30,45 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), OpenError> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use postkern_server::job::QueueId;
+    use postkern_server::queue::{RecipientTerms, Terms};
+
+    use super::*;
+    use crate::sqlite::{pool, queue};
+
+    #[test]
+    fn a_queue_of_the_first_version_is_kept() {
+        let root = tempfile::TempDir::new().unwrap();
+        let path = root.path().join("postkern.db");
+        let mut db = pool::connect(&path, true).unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        db.execute_batch(
+            "INSERT INTO body (id, size, eight_bit, head) VALUES (7, 1, 0, 'x');
+             INSERT INTO queued VALUES (3, 'a@a.test', 7, 1000);
+             INSERT INTO recipient VALUES (3, 0, 'b@b.test', 'b.test', 2, 2000, 3000, 'busy');
+             INSERT INTO recipient VALUES (3, 1, 'c@c.test', 'c.test', 0, 1000, NULL, NULL);
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        migrate(&mut db).unwrap();
+        let entries = queue::entries(&db).unwrap();
+        let shown: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                (entry.id, entry.recipient.as_str(), entry.attempts, entry.next.0, entry.last_error.as_deref())
+            })
+            .collect();
+        assert_eq!(shown, [(QueueId(3), "b@b.test", 2, 2000, Some("busy")), (QueueId(3), "c@c.test", 0, 1000, None)]);
+        assert_eq!((&entries[0].terms, &entries[0].recipient_terms), (&Terms::default(), &RecipientTerms::default()));
+        // Deleting the message deletes its recipients still, and lets its body go.
+        db.execute("DELETE FROM queued", []).unwrap();
+        let count = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM recipient"), 0);
+        assert_eq!(count("SELECT refs FROM body"), 0);
+        assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    }
 }

@@ -255,7 +255,7 @@ impl Bench {
     }
 
     pub(super) fn due(&self, limit: usize) -> (Vec<Attempt>, Option<Duration>) {
-        match self.run(Job::Due { limit }) {
+        match self.run(Job::Due { limit, per_domain: usize::MAX }) {
             Done::Due { attempts, wait } => (attempts, wait),
             other => unexpected(&other),
         }

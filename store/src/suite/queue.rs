@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use postkern_server::job::{AccountId, Admin, Commit, Failure, Job, QueueId, Report, Reporter, Timestamp};
 use postkern_server::queue::{
-    ATTEMPT_RECIPIENTS, Attempt, Diagnostic, LEASE, Outcome, Remote, Schedule, Settled, settle,
+    ATTEMPT_RECIPIENTS, Attempt, Diagnostic, Handover, LEASE, Outcome, RecipientTerms, Remote, Schedule, Terms, Told,
+    Waiting, settle,
 };
 
 use super::bench::{Bench, commit, counter, message};
@@ -28,7 +29,7 @@ pub(super) const CASES: &[Case] = &[
     case("the queue's watchers wake", queue_watchers),
 ];
 
-fn report(attempt: Attempt, outcomes: &[Outcome]) -> Report {
+pub(super) fn report(attempt: Attempt, outcomes: &[Outcome]) -> Report {
     let ours = attempt.sender.to_ascii_lowercase().ends_with("@home.example");
     let senders: Vec<String> = Some(attempt.sender.clone()).filter(|sender| !sender.is_empty()).into_iter().collect();
     let (local, remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
@@ -40,7 +41,7 @@ fn report(attempt: Attempt, outcomes: &[Outcome]) -> Report {
     }
 }
 
-fn tell(bench: &Bench, attempt: Attempt, outcomes: &[Outcome]) {
+pub(super) fn tell(bench: &Bench, attempt: Attempt, outcomes: &[Outcome]) {
     bench.run(Job::Report(Box::new(report(attempt, outcomes))));
 }
 
@@ -48,11 +49,15 @@ fn diagnostic(status: &str) -> Diagnostic {
     Diagnostic { status: status.into(), remote: Some("mx.else.example".into()), text: "so it is".into(), smtp: true }
 }
 
-fn failed() -> Outcome {
+pub(super) fn failed() -> Outcome {
     Outcome::Failed(diagnostic("5.1.1"))
 }
 
-fn deferred() -> Outcome {
+pub(super) fn delivered() -> Outcome {
+    Outcome::Delivered(Handover { remote: Some("mx.else.example".into()), ..Handover::default() })
+}
+
+pub(super) fn deferred() -> Outcome {
     Outcome::Deferred(diagnostic("4.2.0"))
 }
 
@@ -61,13 +66,13 @@ fn addresses(attempt: &Attempt) -> String {
 }
 
 /// The one attempt that is due.
-fn only(bench: &Bench) -> Attempt {
+pub(super) fn only(bench: &Bench) -> Attempt {
     let (mut attempts, _) = bench.due(10);
     assert_eq!(attempts.len(), 1, "{attempts:?}");
     attempts.remove(0)
 }
 
-fn nothing_due(bench: &Bench) -> Option<Duration> {
+pub(super) fn nothing_due(bench: &Bench) -> Option<Duration> {
     let (attempts, wait) = bench.due(10);
     assert!(attempts.is_empty(), "{attempts:?}");
     wait
@@ -98,7 +103,7 @@ fn lease_ends(bench: &Bench) {
     bench.pass(LEASE - Duration::from_secs(1));
     assert_eq!(nothing_due(bench), Some(Duration::from_secs(1)));
     bench.pass(Duration::from_secs(1));
-    assert_eq!(only(bench), first);
+    assert_eq!(only(bench), Attempt { leased: bench.now(), ..first });
 }
 
 fn attempts_are_bounded(bench: &Bench) {
@@ -118,7 +123,7 @@ fn attempts_are_bounded(bench: &Bench) {
 fn delivered_leaves(bench: &Bench) {
     let id = bench.send("a@home.example", &["x@one.example", "y@one.example"], &message(80_000));
     let attempt = only(bench);
-    tell(bench, attempt, &[Outcome::Delivered, Outcome::Delivered]);
+    tell(bench, attempt, &[delivered(), delivered()]);
     assert!(bench.queue().is_empty());
     assert_eq!(nothing_due(bench), None);
     assert_eq!(bench.fail(Job::ReadQueued { id, range: 0..1 }), Failure::NoSuchMessage);
@@ -127,7 +132,7 @@ fn delivered_leaves(bench: &Bench) {
 fn deferred_waits(bench: &Bench) {
     let next = next_after(bench);
     let id = bench.send("a@home.example", &["x@one.example", "y@one.example"], b"1");
-    tell(bench, only(bench), &[Outcome::Delivered, deferred()]);
+    tell(bench, only(bench), &[delivered(), deferred()]);
     let queue = bench.queue();
     assert_eq!(queue.len(), 1);
     assert_eq!((queue[0].id, queue[0].recipient.as_str(), queue[0].attempts), (id, "y@one.example", 1));
@@ -143,10 +148,11 @@ fn deferred_waits(bench: &Bench) {
 
 /// When a recipient that is deferred now, for the first time, is due again.
 fn next_after(bench: &Bench) -> Timestamp {
-    match settle(&deferred(), 1, bench.now(), bench.now(), &Schedule::default()) {
-        Settled::Again(next) => next,
-        other => panic!("not to be tried again: {other:?}"),
-    }
+    let (terms, recipient) = (Terms::default(), RecipientTerms::default());
+    let waiting =
+        Waiting { queued: bench.now(), terms: &terms, recipient: &recipient, attempts: 1, told: Told::default() };
+    let settled = settle(&deferred(), &waiting, bench.now(), &Schedule::default());
+    settled.again.expect("to be tried again")
 }
 
 fn expired_is_bounced(bench: &Bench) {
@@ -162,12 +168,13 @@ fn expired_is_bounced(bench: &Bench) {
     }
     assert!(bench.queue().is_empty());
     let account = bench.lookup("a@home.example").expect("added");
-    assert_eq!(bench.status(account, "INBOX").messages, 1);
+    // It was told of the delay, then of the failure.
+    assert_eq!(bench.status(account, "INBOX").messages, 2);
 }
 
 fn bounce_is_queued(bench: &Bench) {
     let id = bench.send("a@else.example", &["x@one.example", "y@one.example"], &message(100_000));
-    tell(bench, only(bench), &[failed(), Outcome::Delivered]);
+    tell(bench, only(bench), &[failed(), delivered()]);
     let queue = bench.queue();
     assert_eq!(queue.len(), 1);
     assert_eq!((queue[0].sender.as_str(), queue[0].recipient.as_str()), ("", "a@else.example"));
@@ -216,7 +223,7 @@ fn late_report(bench: &Bench) {
     let before = bench.queue();
     tell(bench, late.clone(), &[failed()]);
     assert_eq!(bench.queue(), before);
-    tell(bench, late.clone(), &[Outcome::Delivered]);
+    tell(bench, late.clone(), &[delivered()]);
     assert!(bench.queue().is_empty());
     tell(bench, late, &[failed()]);
     assert!(bench.queue().is_empty());

@@ -105,7 +105,7 @@ impl Mail {
     }
 
     pub(crate) fn due(&self) -> (Vec<Attempt>, Option<Duration>) {
-        match self.run(Job::Due { limit: 10 }) {
+        match self.run(Job::Due { limit: 10, per_domain: 10 }) {
             Done::Due { attempts, wait } => (attempts, wait),
             other => panic!("{other:?}"),
         }

@@ -45,7 +45,8 @@ impl Smtp {
         let with = self.with(machine);
         let fixup = self.fixup();
         let mut transaction = std::mem::take(&mut self.transaction);
-        let looping = self.looping(&transaction).inspect(|reply| tracing::warn!(peer = %self.peer, reply.text, "a loop"));
+        let looping =
+            self.looping(&transaction).inspect(|reply| tracing::warn!(peer = %self.peer, reply.text, "a loop"));
         if let Some(reply) = transaction.failed.or(looping) {
             machine.reply(ticket, &reply, out);
             return Step::Go;

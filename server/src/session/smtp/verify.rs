@@ -32,7 +32,13 @@ impl Smtp {
         self.verify(Verify { ticket, address: inner.into(), resolution }, machine, out)
     }
 
-    pub(super) fn vrfy_done(&mut self, mut verify: Verify, done: Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+    pub(super) fn vrfy_done(
+        &mut self,
+        mut verify: Verify,
+        done: Done,
+        machine: &mut Server,
+        out: &mut Vec<u8>,
+    ) -> Step {
         let reply = match done {
             Done::Found(found) => {
                 verify.resolution.answered(&self.config, &found);
