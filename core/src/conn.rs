@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::buf::{Buf, Outbox};
 use crate::machine::{Close, Frame, Instant, Machine, Upgrade, Violation, Want};
+use crate::sasl::TlsFacts;
 
 /// A byte transform between the wire and a machine: TLS or DEFLATE. Does no IO.
 pub trait Layer: Send {
@@ -29,6 +30,12 @@ pub trait Layer: Send {
 
     /// Appends the layer's farewell, if it has one (TLS close_notify).
     fn close(&mut self, wire: &mut Vec<u8>);
+
+    /// What the layer knows of the channel and the peer, once its handshake is over: nothing if
+    /// it is not TLS.
+    fn facts(&self) -> TlsFacts {
+        TlsFacts::default()
+    }
 }
 
 /// Hears the dialogue of a connection in plaintext, whatever layers are below: for logs,
@@ -96,6 +103,8 @@ struct Layers {
     sending: Outbox,
     scratch: Vec<u8>,
     handshake: Handshake,
+    /// A handshake of TLS is over, and nobody has asked for its facts.
+    secured: bool,
     closed: bool,
 }
 
@@ -228,6 +237,13 @@ impl<M: Machine> Conn<M> {
         self.broken.get_or_insert(Close::Done);
     }
 
+    /// What TLS has established, once for each handshake of it: for a session that must know
+    /// before it answers what comes next. Ask after each poll.
+    pub fn take_secured(&mut self) -> Option<TlsFacts> {
+        let layers = self.layers.as_deref_mut()?;
+        core::mem::take(&mut layers.secured).then(|| layers.facts())
+    }
+
     /// The space and the output at once, for drivers that read and write concurrently.
     pub fn io(&mut self) -> (&mut [u8], &[u8]) {
         match &mut self.layers {
@@ -291,6 +307,12 @@ impl<M: Machine> Conn<M> {
             Some(Handshake::Under { deadline, .. }) => deadline,
             _ => self.machine.deadline(),
         }
+    }
+
+    /// What TLS has established; nothing without it, or before its handshake is over.
+    pub fn tls_facts(&self) -> TlsFacts {
+        let layers = self.layers.as_deref().filter(|_| !self.handshaking());
+        layers.map(Layers::facts).unwrap_or_default()
     }
 
     /// The machine, to look at.
@@ -369,6 +391,7 @@ impl<M: Machine> Conn<M> {
             && !layers.handshaking()
         {
             layers.handshake = Handshake::Over;
+            layers.secured |= upgrade != Some(Upgrade::Deflate);
             if let Some(upgrade) = upgrade {
                 self.machine.upgraded(upgrade);
             }
@@ -389,6 +412,10 @@ impl<M: Machine> Conn<M> {
 }
 
 impl Layers {
+    fn facts(&self) -> TlsFacts {
+        self.tls.as_ref().map(|tls| tls.facts()).unwrap_or_default()
+    }
+
     fn handshaking(&self) -> bool {
         [&self.tls, &self.deflate].into_iter().flatten().any(|layer| layer.handshaking())
     }

@@ -76,11 +76,18 @@ pub struct Body {
     line_start: bool,
     /// The last octet was a CR whose line end is not yet written.
     cr: bool,
+    /// Lines are made whole and no dot is doubled.
+    plain: bool,
 }
 
 impl Body {
     pub(crate) fn new() -> Self {
-        Self { line_start: true, cr: false }
+        Self { line_start: true, cr: false, plain: false }
+    }
+
+    /// One that only makes lines whole: for a message whose length is told beforehand.
+    pub(crate) fn plain() -> Self {
+        Self { plain: true, ..Self::new() }
     }
 
     pub(crate) fn write(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
@@ -104,16 +111,21 @@ impl Body {
     }
 
     pub(crate) fn end(mut self, out: &mut Vec<u8>) {
-        if core::mem::take(&mut self.cr) || !self.line_start {
+        if core::mem::take(&mut self.cr) || !(self.line_start || self.plain) {
             out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b".\r\n");
+        if !self.plain {
+            out.extend_from_slice(b".\r\n");
+        }
     }
 
     /// Copies up to each dot that starts a line, and doubles it.
     fn stuff(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         if piece.is_empty() {
             return;
+        }
+        if self.plain {
+            return out.extend_from_slice(piece);
         }
         if self.line_start && piece[0] == b'.' {
             out.push(b'.');
@@ -208,6 +220,24 @@ mod tests {
                 body.end(&mut out);
                 assert_eq!(out, sent, "{message:?} by {piece}");
                 assert!(!unstuffed(&out, 1).2);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_body_makes_lines_whole_and_adds_nothing_else() {
+        for (message, sent) in [
+            (&b""[..], &b""[..]),
+            (b"a", b"a"),
+            (b".\r\n", b".\r\n"),
+            (b"a\n.\nb\r.\rc\r", b"a\r\n.\r\nb\r\n.\r\nc\r\n"),
+            (b"\r\r\n\n.", b"\r\n\r\n\r\n."),
+        ] {
+            for piece in 1..=message.len().max(1) {
+                let (mut body, mut out) = (Body::plain(), Vec::new());
+                message.chunks(piece).for_each(|chunk| body.write(chunk, &mut out));
+                body.end(&mut out);
+                assert_eq!(out, sent, "{message:?} by {piece}");
             }
         }
     }

@@ -139,6 +139,7 @@
 //! | `rustls` | the module `tls`, which needs std |
 //! | `deflate` | the module `deflate` |
 //! | `sasl` | the exchanges of the module `sasl` |
+//! | `scram` | SCRAM among them, with its hashes |
 //! | `arbitrary` | `Arbitrary` for commands and other plain values that fuzzers make; needs std |
 //!
 //! # Promises

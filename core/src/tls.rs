@@ -7,14 +7,15 @@ use alloc::vec::Vec;
 use std::io::{Read, Write};
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, Connection, Error, ProtocolVersion, ServerConfig, ServerConnection};
 
 use crate::buf::Buf;
 use crate::conn::{Layer, LayerFailed};
+use crate::sasl::{EndPoint, TlsFacts};
 
 /// One TLS session, either side.
 #[derive(Debug)]
-pub struct Tls(Connection);
+pub struct Tls(Connection, Option<EndPoint>);
 
 impl Tls {
     /// The server side.
@@ -22,7 +23,7 @@ impl Tls {
     /// # Errors
     /// The configuration does not fit, as rustls says.
     pub fn server(config: Arc<ServerConfig>) -> Result<Self, Error> {
-        Ok(Self(ServerConnection::new(config)?.into()))
+        Ok(Self(ServerConnection::new(config)?.into(), None))
     }
 
     /// The client side, which expects the server to prove that it is `name`.
@@ -30,7 +31,16 @@ impl Tls {
     /// # Errors
     /// The configuration does not fit, as rustls says.
     pub fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
-        Ok(Self(ClientConnection::new(config, name)?.into()))
+        Ok(Self(ClientConnection::new(config, name)?.into(), None))
+    }
+
+    /// On the server side: what its certificate is bound by
+    /// ([`end_point`](crate::sasl::end_point)), which rustls does not tell. A client finds it
+    /// out by itself, with the feature `scram`.
+    #[must_use]
+    pub fn with_end_point(mut self, end_point: Option<EndPoint>) -> Self {
+        self.1 = end_point;
+        self
     }
 
     /// The rustls session: protocol version, certificates, exporters.
@@ -100,5 +110,24 @@ impl Layer for Tls {
     fn close(&mut self, wire: &mut Vec<u8>) {
         self.0.send_close_notify();
         self.flush(wire);
+    }
+
+    fn facts(&self) -> TlsFacts {
+        // Whether TLS 1.2 had the extended master secret, rustls does not tell (RFC 9266
+        // section 4.1).
+        let unique = self.0.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let exported = unique.then(|| self.0.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")));
+        let certificate = self.0.peer_certificates().and_then(|chain| chain.first());
+        #[cfg(feature = "scram")]
+        let server = certificate.filter(|_| matches!(self.0, Connection::Client(_)));
+        #[cfg(feature = "scram")]
+        let end_point = self.1.or_else(|| crate::sasl::end_point(server?));
+        #[cfg(not(feature = "scram"))]
+        let end_point = self.1;
+        TlsFacts {
+            exporter: exported.and_then(Result::ok),
+            end_point,
+            peer_certificate: certificate.map(|certificate| certificate.to_vec()),
+        }
     }
 }

@@ -80,7 +80,7 @@ impl Application {
             }
             Step::Claimed(claim) if claim.login == "bob" => Answer::Status(Status::Ok),
             Step::Claimed(_) => Answer::Status(Status::No),
-            Step::Malformed => Answer::Status(Status::Bad),
+            _ => Answer::Status(Status::Bad),
         }
     }
 }

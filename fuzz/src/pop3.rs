@@ -49,7 +49,7 @@ impl Application {
             }
             Step::Claimed(claim) if claim.login == "bob" => Answer::Ok("welcome"),
             Step::Claimed(_) => Answer::Err("[AUTH] wrong"),
-            Step::Malformed => Answer::Err("no such message"),
+            _ => Answer::Err("no such message"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What one side says, the other understands.
 
-use postkern::smtp::{self, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, TlsPolicy, Verdict};
+use postkern::smtp::{self, BodyType, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, Verdict};
 use postkern::{Conn, Instant, Machine, Want, imap, pop3};
 
 use crate::drive::Input;
@@ -16,13 +16,9 @@ pub fn smtp_round_trip(data: &[u8]) {
     let (Some(sender), Some(recipient)) = (address(lines.next()), address(lines.next())) else { return };
     let message = lines.next().unwrap_or_default();
     commands(&sender, &recipient);
-    let envelope = Envelope {
-        sender: sender.clone(),
-        recipients: vec![recipient.clone()],
-        size: message.len() as u64,
-        eight_bit: !message.is_ascii(),
-    };
-    let options = Options { hello: "client.example".into(), lmtp: input.has(0), tls: TlsPolicy::None, auth: None };
+    let mut envelope = Envelope::new(sender.clone(), message.len() as u64).to(recipient.clone());
+    envelope.body = if message.is_ascii() { BodyType::SevenBit } else { BodyType::EightBitMime };
+    let options = Options { lmtp: input.has(0), ..Options::new("client.example") };
     let mut config = smtp::ServerConfig::default();
     config.protocol = if input.has(0) { smtp::Protocol::Lmtp } else { smtp::Protocol::Smtp };
     let mut delivery = Delivery::new(envelope, options, false);
@@ -53,11 +49,11 @@ pub fn smtp_round_trip(data: &[u8]) {
     }
     assert!(finished, "the delivery hangs");
     match &delivery.verdicts()[0] {
-        Some(Verdict::Delivered) => {
+        Some(Verdict::Delivered { .. }) => {
             assert_eq!(received, normalised(message));
             assert_eq!(paths, [sender, recipient]);
         }
-        Some(Verdict::Failed(_) | Verdict::Deferred(_)) => {
+        Some(Verdict::Failed(_) | Verdict::Deferred(_) | Verdict::Postponed) => {
             let addresses = (sender.is_empty() || smtp::is_mailbox(&sender)) && smtp::is_mailbox(&recipient);
             assert!(!addresses || message.contains(&0), "refused for no reason: {:?}", delivery.verdicts());
         }

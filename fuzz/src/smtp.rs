@@ -2,10 +2,10 @@
 
 use postkern::Conn;
 use postkern::deflate::Deflate;
-use postkern::sasl::{Exchange, Mechanism, Mechanisms, Step};
+use postkern::sasl::{ClientExchange, Exchange, Identity, Mechanism, Mechanisms, Step};
 use postkern::smtp::{
-    Auth, Client, Delivery, Enhanced, Envelope, Event, Notice, Options, Progress, Protocol, Reply, Server,
-    ServerConfig, Ticket, TlsPolicy,
+    BodyType, ByMode, Client, DeliverBy, Delivery, Enhanced, Envelope, Event, Notice, Notify, Options, Priority, Progress,
+    Protocol, Recipient, Reply, Ret, RrvsAction, Server, ServerConfig, Ticket, TlsPolicy, ValidSince,
 };
 
 use crate::drive::{App, Input, Log, any_cut, any_cut_in_layer};
@@ -77,7 +77,7 @@ impl Application {
             }
             Step::Claimed(claim) if claim.login == "bob" => Said::new(235, Some(Enhanced(2, 7, 0)), "welcome"),
             Step::Claimed(_) => Said::new(535, Some(Enhanced(5, 7, 8)), "wrong"),
-            Step::Malformed => Said::new(501, Some(Enhanced(5, 5, 2)), "no such message"),
+            _ => Said::new(501, Some(Enhanced(5, 5, 2)), "no such message"),
         }
     }
 }
@@ -151,28 +151,46 @@ impl App<Server> for Application {
 }
 
 /// A client with a delivery above it, and a server that says anything. Variant: 0 LMTP, 1
-/// STARTTLS, 2 AUTH, 3 an 8-bit message.
+/// STARTTLS, 2 AUTH, 3 an 8-bit message, 4 a binary one, 5 all that a sender may ask for, 6 UTF-8,
+/// 7 what is not taken is re-encoded.
 pub fn smtp_client(data: &[u8]) {
     let input = Input::new(data);
-    let (lmtp, tls, auth, eight_bit) = (input.has(0), input.has(1), input.has(2), input.has(3));
+    let (lmtp, tls, auth) = (input.has(0), input.has(1), input.has(2));
+    let all = input.has(5);
     any_cut(&input, |_| {
-        let envelope = Envelope {
-            sender: "alice@client.example".into(),
-            recipients: vec!["bob@mx.example".into(), "carol@mx.example".into(), "postmaster".into()],
-            size: 12,
-            eight_bit,
+        let mut envelope = Envelope::new("alice@client.example", 12).to("bob@mx.example").to("carol@mx.test");
+        envelope.recipients.push(Recipient {
+            address: "postmaster".into(),
+            notify: all.then_some(Notify::of(true, true, false)),
+            orcpt: all.then(|| "rfc822;dave@mx.example".into()),
+            rrvs: all.then_some(ValidSince { since: 0, action: RrvsAction::Reject }),
+        });
+        envelope.body = match (input.has(3), input.has(4)) {
+            (_, true) => BodyType::BinaryMime,
+            (true, _) => BodyType::EightBitMime,
+            _ => BodyType::SevenBit,
         };
-        let options = Options {
-            hello: "client.example".into(),
-            lmtp,
-            tls: if tls { TlsPolicy::Opportunistic } else { TlsPolicy::None },
-            auth: auth.then(|| Auth { mechanism: "PLAIN", initial: "AGJvYgBwdw==".into() }),
-        };
-        (Conn::new(Client::new()), Deliverer(Delivery::new(envelope, options, false)))
+        (envelope.require_tls, envelope.smtp_utf8) = (all && input.has(6), input.has(6));
+        envelope.ret = all.then_some(Ret::Full);
+        envelope.envid = all.then(|| "QQ+2B".into());
+        envelope.by = all.then_some(DeliverBy { seconds: 100, mode: ByMode::Return, trace: true });
+        envelope.priority = Priority::new(4);
+        envelope.auth = all.then(|| "<>".into());
+        let policy = if tls { TlsPolicy::Opportunistic } else { TlsPolicy::None };
+        let options = Options { lmtp, tls: policy, verifies: true, ..Options::new("client.example") };
+        let mut delivery = Delivery::new(envelope, options, all);
+        if auth {
+            let identity = Identity::Password { login: "bob".into(), password: b"pw".to_vec() };
+            delivery.log_in(Box::new(ClientExchange::new(identity).in_clear()));
+        }
+        (Conn::new(Client::new()), Deliverer { delivery, converts: input.has(7) })
     });
 }
 
-struct Deliverer(Delivery);
+struct Deliverer {
+    delivery: Delivery,
+    converts: bool,
+}
 
 impl App<Client> for Deliverer {
     fn on(&mut self, notice: Notice<'_>, client: &mut Client, out: &mut Vec<u8>, log: &mut Log) {
@@ -181,16 +199,24 @@ impl App<Client> for Deliverer {
             log.event(&reply.enhanced());
         }
         log.event(&notice);
-        if self.0.on(notice, client, out) == Progress::Message {
-            self.0.write(b"Hi.\r\n.\r\n", client, out);
-            self.0.write(b"bye\r", client, out);
-            self.0.end(client, out);
+        let delivery = &mut self.delivery;
+        let mut progress = delivery.on(notice, client, out);
+        if let Progress::Convert(most) = progress {
+            if self.converts { delivery.convert(9, most, client, out) } else { delivery.refuse(client, out) }
+            progress = delivery.progress();
+            assert!(!matches!(progress, Progress::Convert(_)), "converted, and not taken");
+        }
+        if progress == Progress::Message {
+            assert_eq!(delivery.written(), 0);
+            delivery.write(b"Hi.\r\n.\r\n", client, out);
+            delivery.write(b"bye\r", client, out);
+            delivery.end(client, out);
         }
     }
 
     fn end(&mut self, log: &mut Log) {
-        log.event(&self.0.verdicts());
-        self.0.closed("the connection broke");
-        assert!(self.0.verdicts().iter().all(Option::is_some), "a recipient without a verdict");
+        log.event(&self.delivery.verdicts());
+        self.delivery.closed("the connection broke");
+        assert!(self.delivery.verdicts().iter().all(Option::is_some), "a recipient without a verdict");
     }
 }

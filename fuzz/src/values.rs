@@ -1,7 +1,7 @@
 //! Parsers that stand alone.
 
 use postkern::imap::{Date, DateTime, SequenceSet, Tag, decode_mailbox, encode_mailbox};
-use postkern::sasl::{Exchange, Mechanism, Step, decode, encode, plain_response};
+use postkern::sasl::{Exchange, Keys, Mechanism, NONCE, Step, TokenRefusal, decode, encode, plain_response};
 use postkern::smtp::{is_domain, is_mailbox};
 
 /// Modified UTF-7 has one form for each name.
@@ -23,6 +23,10 @@ pub fn utf7(data: &[u8]) {
 pub fn sasl(data: &[u8]) {
     let (mechanism, data) = match data {
         [b'L', rest @ ..] => (Mechanism::Login, rest),
+        [b'S', rest @ ..] => (Mechanism::ScramSha256, rest),
+        [b'B', rest @ ..] => (Mechanism::OauthBearer, rest),
+        [b'X', rest @ ..] => (Mechanism::Xoauth2, rest),
+        [b'E', rest @ ..] => (Mechanism::External, rest),
         [_, rest @ ..] => (Mechanism::Plain, rest),
         [] => return,
     };
@@ -31,10 +35,12 @@ pub fn sasl(data: &[u8]) {
     let (mut exchange, mut step) = Exchange::begin(mechanism, first);
     for message in messages {
         check(&step);
-        if !matches!(step, Step::Challenge(_)) {
-            break;
-        }
-        step = exchange.respond(message);
+        step = match step {
+            Step::Challenge(_) => exchange.respond(message),
+            Step::Lookup { hash, .. } => exchange.keys(Keys::decoy(hash, b"salt", 4096), &[1; NONCE]),
+            Step::Token(_) => exchange.refuse_token(TokenRefusal::default()),
+            _ => break,
+        };
     }
     check(&step);
     if let Some(octets) = decode(data) {
@@ -58,7 +64,14 @@ fn check(step: &Step) {
             assert!(!claim.password.is_empty() && !claim.password.contains(&0));
             assert!(!format!("{claim:?}").contains("password"), "a secret is shown");
         }
-        Step::Malformed => {}
+        Step::Lookup { login, .. } => assert!(!login.is_empty() && !login.chars().any(char::is_control)),
+        Step::Token(token) => {
+            assert!(!token.token.is_empty() && token.token.bytes().all(|octet| octet.is_ascii_graphic()));
+            assert!(!token.authorization.chars().any(char::is_control));
+        }
+        Step::External { authorization } => assert!(!authorization.chars().any(char::is_control)),
+        Step::Proven { .. } => panic!("a proof for the keys of nobody"),
+        Step::Wrong | Step::Malformed => {}
     }
 }
 

@@ -9,6 +9,7 @@ use core::hint::black_box;
 
 use argon2::password_hash::phc::Output;
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, PasswordHasher, Version};
+use postkern::sasl::{Hash, Keys};
 use postkern::smtp;
 
 /// KiB of memory that a new verifier costs.
@@ -89,6 +90,29 @@ pub fn hash(password: &[u8], salt: [u8; 16]) -> String {
         .hash_password_with_salt(password, &salt)
         .expect("a password in memory and a salt of 16 octets are within argon2's bounds")
         .to_string()
+}
+
+/// Iterations of PBKDF2 of new SCRAM keys.
+///
+/// RFC 7677 section 4 wants as many as take a modern machine a tenth of a second. The server
+/// spends them when a password is set, the client at each login. Who steals the keys guesses
+/// faster than against argon2; that is the price of SCRAM.
+pub const SCRAM_ITERATIONS: u32 = 100_000;
+
+/// What is kept of a password for SCRAM (RFC 5802 section 3). Costly on purpose.
+///
+/// None for a password that SASLprep (RFC 4013) does not allow, such as one that is not UTF-8:
+/// with PLAIN it can be used all the same.
+pub fn scram_keys(hash: Hash, password: &[u8], salt: [u8; 16]) -> Option<Keys> {
+    let password = core::str::from_utf8(password).ok()?;
+    let prepared = stringprep::saslprep(password).ok().filter(|prepared| !prepared.is_empty())?;
+    Some(Keys::derive(hash, prepared.as_bytes(), &salt, SCRAM_ITERATIONS))
+}
+
+/// A name as SCRAM's client gives it, in the form by which accounts are stored (RFC 5802
+/// section 5.1: prepared by SASLprep). What cannot be prepared is nobody's name.
+pub fn prepared(name: &str) -> String {
+    stringprep::saslprep(name).map(|name| normalize(&name)).unwrap_or_default()
 }
 
 /// The memory that checks work in, kept from one to the next.
@@ -249,6 +273,23 @@ mod tests {
             (hash.algorithm, hash.version, params.m_cost(), params.t_cost(), params.p_cost(), params.output_len())
         };
         assert_eq!(of(NOBODY), of(&hash(b"x", [7; 16])));
+    }
+
+    #[test]
+    fn scram_keys_are_of_the_prepared_password() {
+        let keys = |password: &[u8]| scram_keys(Hash::Sha256, password, [1; 16]);
+        let same = |one: &[u8], other: &[u8]| keys(one).unwrap().stored_key() == keys(other).unwrap().stored_key();
+        // RFC 4013 section 3, and one that composes.
+        assert!(same("I\u{ad}X".as_bytes(), b"IX"));
+        assert!(same("\u{aa}".as_bytes(), b"a"));
+        assert!(same("e\u{301}".as_bytes(), "\u{e9}".as_bytes()));
+        assert!(!same(b"IX", b"ix"));
+        for bad in [&b"\xff"[..], b"a\x07", "\u{627}1".as_bytes(), b""] {
+            assert!(keys(bad).is_none(), "{bad:?}");
+        }
+        assert_eq!(keys(b"x").unwrap().iterations(), SCRAM_ITERATIONS);
+        assert_eq!(prepared("\u{aa}\u{ad}Bob@A.test"), "abob@a.test");
+        assert_eq!(prepared("\u{7}"), "");
     }
 
     #[test]

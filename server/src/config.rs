@@ -5,6 +5,7 @@
 //! with its line. A key that is not known is a fault.
 
 mod aliases;
+mod auth;
 mod example;
 mod file;
 mod network;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use aliases::EXPANSION_MAX;
+pub use auth::{Auth, Oauth};
 pub use example::example;
 pub use file::line_of;
 pub use network::Network;
@@ -44,6 +46,8 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// Let passwords come in plaintext, where anyone on the path reads them.
     pub plaintext_login: bool,
+    /// How users prove who they are.
+    pub auth: Auth,
     /// Name servers; empty for the system's.
     pub dns: Vec<SocketAddr>,
     /// How mail goes elsewhere.
@@ -308,6 +312,7 @@ impl Config {
             listen: Vec::new(),
             tls: None,
             plaintext_login: false,
+            auth: Auth::default(),
             dns: Vec::new(),
             relay: Relay {
                 port: 25,

@@ -11,11 +11,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use postkern::sasl::{Hash, Keys};
+
 pub use self::done::{
     Appended, Changes, Committed, Copied, Done, Failure, Fetched, Guard, MailboxInfo, MailboxStatus, Maildrop,
-    Selected, Stored,
+    ScramKeys, Selected, Stored,
 };
-use crate::config::Config;
+use crate::config::{Config, Oauth};
 use crate::greylist::Question;
 use crate::mailbox::{Flags, MailboxName, SpecialUse, UidSet};
 use crate::queue::{Attempt, Outcome, RecipientTerms, Remote, Schedule, Terms};
@@ -73,6 +75,24 @@ pub enum Job {
         login: String,
         /// The password, as the client gave it.
         password: Secret,
+        /// If it is right and nothing is kept of it for SCRAM by these hashes yet, that is made
+        /// up for: so it is with accounts that are older than SCRAM here.
+        scram: Vec<Hash>,
+    },
+    /// What is kept of an account's password for SCRAM, and a nonce. [`Done::ScramKeys`], for a
+    /// login without any with such as cannot be told from others.
+    ScramKeys {
+        /// The account's address, as the client gave it.
+        login: String,
+        /// By which hash.
+        hash: Hash,
+    },
+    /// Whose a token is. [`Done::Identified`].
+    CheckToken {
+        /// The token, as the client gave it.
+        token: Secret,
+        /// Who must have issued it, for whom.
+        oauth: Arc<Oauth>,
     },
     /// Which of these local addresses are accounts. [`Done::Found`], in the same order.
     Lookup {
@@ -480,12 +500,24 @@ pub enum Admin {
         /// PHC string of the password ([`crate::account::hash`]).
         verifier: String,
     },
-    /// [`Done::Nothing`], or `NoSuchAccount`.
+    /// Also drops what was kept of the password before for SCRAM. [`Done::Nothing`], or
+    /// `NoSuchAccount`.
     SetVerifier {
         /// The address.
         name: String,
         /// As for AddAccount.
         verifier: String,
+    },
+    /// Keeps this of an account's password for SCRAM, besides the verifier of the same
+    /// password: nothing is changed if that is another by now. [`Done::Nothing`], or
+    /// `NoSuchAccount`.
+    SetScram {
+        /// The address.
+        name: String,
+        /// The verifier that was made of the same password.
+        verifier: String,
+        /// One for each hash.
+        keys: Vec<Keys>,
     },
     /// Removes the account with all its mail. [`Done::Nothing`], or `NoSuchAccount`.
     RemoveAccount {

@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use postkern::smtp::{Client, Said, TlsPolicy, Verdict};
+use postkern::smtp::{BodyType, Client, Said, TlsPolicy, Verdict};
 use postkern::{Close, Conn, Instant, Layer, Tap, Upgrade, Violation};
 
 use self::session::RelaySession;
@@ -221,12 +221,12 @@ impl Courier {
     /// The connection is made: drive it.
     pub fn connected(&mut self) {
         let remaining = self.remaining();
-        let envelope = postkern::smtp::Envelope {
-            sender: self.attempt.sender.clone(),
-            recipients: remaining.iter().map(|&index| self.attempt.recipients[index].address.clone()).collect(),
-            size: self.attempt.size,
-            eight_bit: self.attempt.eight_bit,
-        };
+        let mut envelope = postkern::smtp::Envelope::new(self.attempt.sender.clone(), self.attempt.size);
+        envelope.recipients =
+            remaining.iter().map(|&index| self.attempt.recipients[index].address.clone().into()).collect();
+        if self.attempt.eight_bit {
+            envelope.body = BodyType::EightBitMime;
+        }
         let tls = match self.config.relay.tls {
             _ if self.in_clear => TlsPolicy::None,
             RelayTls::None => TlsPolicy::None,
@@ -272,7 +272,7 @@ impl Courier {
         let session = service.session();
         for (slot, verdict) in self.remaining().into_iter().zip(session.verdicts()) {
             self.outcomes[slot] = Some(match verdict {
-                Some(Verdict::Delivered) => {
+                Some(Verdict::Delivered { .. }) => {
                     Outcome::Delivered(Handover { remote: lost.remote.clone(), ..Handover::default() })
                 }
                 Some(Verdict::Failed(said)) if session.refused_us() => {
@@ -282,7 +282,7 @@ impl Courier {
                 }
                 Some(Verdict::Failed(said)) => Outcome::Failed(self.said(said)),
                 Some(Verdict::Deferred(said)) => Outcome::Deferred(self.said(said)),
-                None => Outcome::Deferred(lost.clone()),
+                Some(Verdict::Postponed) | None => Outcome::Deferred(lost.clone()),
             });
         }
         if session.has_sent_message() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postkern::sasl::TlsFacts;
 use postkern::{Close, Conn, Instant, Layer, Machine, Upgrade, Want};
 
 use crate::job::{Done, Job, MailboxId};
@@ -19,6 +20,11 @@ pub trait Session<M: Machine>: Send {
 
     /// What was asked for is done.
     fn done(&mut self, done: Done, machine: &mut M, out: &mut Vec<u8>) -> Step;
+
+    /// TLS is in place, and this is what it knows: said once, before the first event under it.
+    fn secured(&mut self, facts: TlsFacts, machine: &mut M) {
+        let _ = (facts, machine);
+    }
 
     /// The mailbox being watched has changed.
     fn nudge(&mut self, machine: &mut M, out: &mut Vec<u8>) -> Step {
@@ -165,7 +171,12 @@ where
                 self.step = self.session.nudge(machine, out);
                 continue;
             }
-            match self.conn.poll(now) {
+            let want = self.conn.poll(now);
+            if let Some(facts) = self.conn.take_secured() {
+                let (machine, _) = self.conn.speak();
+                self.session.secured(facts, machine);
+            }
+            match want {
                 Want::Event(frame) => {
                     let (event, machine, out) = self.conn.event(frame);
                     self.step = self.session.on(event, machine, out);

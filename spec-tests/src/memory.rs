@@ -9,6 +9,7 @@ pub mod pop3;
 pub mod pop3_client;
 pub mod smtp;
 pub mod smtp_client;
+pub mod smtp_delivery;
 
 pub(crate) mod bench;
 
@@ -34,7 +35,7 @@ pub fn run(transcript: &Transcript, effort: Effort) -> Result<Played, Failure> {
         "smtp-server" | "lmtp-server" => both(transcript, effort, Some(smtp_client::notices)),
         "pop3-server" => both(transcript, effort, Some(pop3_client::notices)),
         "imap-server" => both(transcript, effort, Some(imap_client::notices)),
-        "smtp-client" | "pop3-client" | "imap-client" => alone(transcript, effort),
+        "smtp-client" | "smtp-delivery" | "pop3-client" | "imap-client" => alone(transcript, effort),
         role => Err(bad(transcript, transcript.place.line, format!("there is no role {role}"))),
     }
 }
@@ -58,6 +59,7 @@ pub fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, String> {
 /// There is none.
 pub fn client(transcript: &Transcript) -> Result<Box<dyn Subject>, String> {
     match transcript.header.role.split('-').next() {
+        Some("smtp") if transcript.header.role == "smtp-delivery" => smtp_delivery::delivery(&transcript.header),
         Some("smtp" | "lmtp") => smtp_client::client(transcript),
         Some("pop3") => pop3_client::client(transcript),
         Some("imap") => imap_client::client(transcript),

@@ -11,4 +11,6 @@ pub mod suite;
 pub mod tls;
 
 mod logins;
+mod scram;
+mod tokens;
 mod watchers;

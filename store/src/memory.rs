@@ -20,6 +20,8 @@ use postkern_server::rates::Rates;
 use self::state::State;
 use crate::logins::Logins;
 use crate::rules::{self, Clock};
+use crate::scram;
+use crate::tokens::Tokens;
 use crate::watchers::{Effects, Maildrops, Wake, Watchers};
 
 /// Octets that a message is told there is no room for.
@@ -32,6 +34,9 @@ pub struct Memory {
     watchers: Watchers,
     maildrops: Maildrops,
     logins: Logins,
+    tokens: Tokens,
+    /// What salts of nobody are made of: constant, since nothing here outlives a test.
+    secret: [u8; 32],
     rates: Mutex<Rates>,
     full: AtomicBool,
 }
@@ -50,6 +55,8 @@ impl Memory {
             watchers: Watchers::default(),
             maildrops: Maildrops::default(),
             logins: Logins::default(),
+            tokens: Tokens::default(),
+            secret: [0; 32],
             rates: Mutex::default(),
             full: AtomicBool::new(false),
         }
@@ -63,11 +70,32 @@ impl Memory {
 
     fn try_run(&self, job: Job) -> Result<Done, Failure> {
         match job {
-            Job::Authenticate { login, password } => {
+            Job::Authenticate { login, password, scram: mut hashes } => {
                 let found = self.state().verifier(&login);
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
                 let right = self.logins.verify(&password.0, verifier)?;
-                Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
+                let found = found.filter(|_| right);
+                if let Some((account, verifier)) = &found {
+                    hashes.retain(|&hash| self.state().scram(*account, hash).is_none());
+                    let keys = scram::make(&password.0, &hashes)?;
+                    self.state().set_scram(&login, verifier, keys)?;
+                }
+                Ok(Done::Authenticated(found.map(|(account, _)| account)))
+            }
+            Job::ScramKeys { login, hash } => {
+                let found = {
+                    let state = self.state();
+                    state.account_named(&login).and_then(|account| Some((account, state.scram(account, hash)?)))
+                };
+                scram::answer(&self.secret, &login, hash, found)
+            }
+            Job::CheckToken { token, oauth } => {
+                let login = self.tokens.login(&token.0, &oauth)?;
+                let found = login.and_then(|login| {
+                    let account = self.state().account_named(&login)?;
+                    Some((account, rules::account_name(&login)))
+                });
+                Ok(Done::Identified(found))
             }
             Job::Lookup { addresses } => Ok(Done::Found(self.state().lookup(&addresses))),
             Job::Count { act, limit, asked } => rules::count(&self.rates, act, limit, (self.clock)(), asked),

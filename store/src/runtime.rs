@@ -89,7 +89,8 @@ impl Setup {
         }
         let tls = match side {
             Side::Server(listener) => {
-                Tls::server(self.tls.as_ref().ok_or("no certificate is configured")?.of(*listener))
+                let tls = self.tls.as_ref().ok_or("no certificate is configured")?;
+                Tls::server(tls.of(*listener)).map(|layer| layer.with_end_point(tls.end_point()))
             }
             Side::Client { host, address, verify } => {
                 let config = if *verify { &self.clients.verified } else { &self.clients.any };

@@ -32,7 +32,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use postkern_server::job::{Admin, Backend, Done, Failure, Guard, Job, MailboxId, Maildrop};
+use postkern::sasl::Hash;
+use postkern_server::job::{AccountId, Admin, Backend, Done, Failure, Guard, Job, MailboxId, Maildrop};
 use postkern_server::rates::Rates;
 use rusqlite::Connection;
 
@@ -44,6 +45,8 @@ pub use self::spool::INLINE_MAX;
 use self::writer::{Shared, Writer};
 use crate::logins::Logins;
 use crate::rules::{self, Clock};
+use crate::scram;
+use crate::tokens::Tokens;
 use crate::watchers::{Maildrops, Wake, Watchers};
 
 /// See the module.
@@ -55,6 +58,9 @@ pub struct Sqlite {
     shared: Arc<Shared>,
     maildrops: Maildrops,
     logins: Logins,
+    tokens: Tokens,
+    /// What salts of nobody are made of.
+    secret: [u8; 32],
     rates: Mutex<Rates>,
 }
 
@@ -90,6 +96,7 @@ impl Sqlite {
         if serving {
             db.execute("UPDATE recipient SET lease = NULL, leads = 0 WHERE lease IS NOT NULL", [])?;
         }
+        let secret = accounts::secret(&db)?;
         let pool = Pool::new(folder.database());
         let shared = Arc::new(Shared { folder, watchers: Watchers::default(), clock });
         let writer = Writer::start(db, shared.clone());
@@ -100,18 +107,33 @@ impl Sqlite {
             shared,
             maildrops: Maildrops::default(),
             logins: Logins::default(),
+            tokens: Tokens::default(),
+            secret,
             rates: Mutex::default(),
         })
     }
 
     fn try_run(&self, job: Job) -> Outcome<Done> {
         match job {
-            Job::Authenticate { login, password } => {
+            Job::Authenticate { login, password, scram } => {
                 let found = self.pool.read(|db| accounts::verifier(db, &login))?;
                 // Long and costly on purpose: on the caller's thread, with no connection held.
                 let verifier = found.as_ref().map(|(_, verifier)| verifier.as_str());
                 let right = self.logins.verify(&password.0, verifier)?;
-                Ok(Done::Authenticated(found.filter(|_| right).map(|(account, _)| account)))
+                let found = found.filter(|_| right);
+                if let Some((account, verifier)) = &found {
+                    self.make_up_for_scram(*account, (&login, verifier), &password.0, scram);
+                }
+                Ok(Done::Authenticated(found.map(|(account, _)| account)))
+            }
+            Job::ScramKeys { login, hash } => {
+                let found = self.pool.read(|db| accounts::scram(db, &login, hash))?;
+                Ok(scram::answer(&self.secret, &login, hash, found)?)
+            }
+            Job::CheckToken { token, oauth } => {
+                let Some(login) = self.tokens.login(&token.0, &oauth)? else { return Ok(Done::Identified(None)) };
+                let account = self.pool.read(|db| accounts::named(db, &login))?;
+                Ok(Done::Identified(account.map(|account| (account, rules::account_name(&login)))))
             }
             Job::Lookup { addresses } => self.pool.read(|db| accounts::lookup(db, &addresses)).map(Done::Found),
             Job::Count { act, limit, asked } => {
@@ -239,6 +261,30 @@ impl Sqlite {
         }
     }
 
+    /// Keeps of a password that was right what is not kept of it yet. That it cannot be is no
+    /// reason to refuse the login.
+    fn make_up_for_scram(
+        &self,
+        account: AccountId,
+        (login, verifier): (&str, &str),
+        password: &[u8],
+        mut hashes: Vec<Hash>,
+    ) {
+        let mut kept = || -> Outcome<()> {
+            let kept = self.pool.read(|db| accounts::scram_hashes(db, account))?;
+            hashes.retain(|hash| !kept.contains(hash));
+            let keys = scram::make(password, &hashes)?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let (login, verifier) = (login.to_owned(), verifier.to_owned());
+            self.writer.call(move |change| accounts::set_scram(change.db, &login, &verifier, &keys))
+        };
+        if let Err(fault) = kept() {
+            tracing::warn!(failure = ?Failure::from(fault), "nothing is kept of a password for SCRAM");
+        }
+    }
+
     fn administer(&self, admin: Admin) -> Outcome<Done> {
         match admin {
             Admin::AddAccount { name, verifier } => {
@@ -246,6 +292,9 @@ impl Sqlite {
             }
             Admin::SetVerifier { name, verifier } => {
                 self.nothing(move |change| accounts::set_verifier(change.db, &name, &verifier))
+            }
+            Admin::SetScram { name, verifier, keys } => {
+                self.nothing(move |change| accounts::set_scram(change.db, &name, &verifier, &keys))
             }
             Admin::RemoveAccount { name } => self.nothing(move |change| accounts::remove(change, &name)),
             Admin::Accounts => self.pool.read(accounts::names).map(Done::Accounts),

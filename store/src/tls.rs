@@ -1,6 +1,7 @@
 //! Certificates and TLS configurations: PEM files in, what rustls needs out.
 //!
-//! TLS 1.2 and 1.3, with rustls' own choice of algorithms and no client certificates. The
+//! TLS 1.2 and 1.3, with rustls' own choice of algorithms; client certificates where the configuration wants
+//! them. The
 //! provider is named wherever it is needed, never taken from the process: a library that is
 //! linked in beside us cannot change it.
 
@@ -10,12 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use postkern::sasl::EndPoint;
 use postkern_server::config::{CertificateFiles, Listener};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use thiserror::Error;
@@ -70,6 +74,14 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// Nobody can be verified with these certificates.
+    #[error("{}: these authorities cannot be used: {why}", file.display())]
+    Authorities {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// They do not belong together.
     #[error("{}: this key is not that of the first certificate in {}", key.display(), certificate.display())]
     Mismatch {
@@ -90,6 +102,7 @@ impl TlsError {
             | Self::NoKey { file }
             | Self::Certificate { file, .. }
             | Self::Key { file, .. }
+            | Self::Authorities { file, .. }
             | Self::Mismatch { key: file, .. } => file,
         }
     }
@@ -102,6 +115,7 @@ impl TlsError {
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     chain: Arc<CertifiedKey>,
+    end_point: Option<EndPoint>,
     services: BTreeMap<Service, Arc<ServerConfig>>,
 }
 
@@ -161,16 +175,39 @@ impl ServerTls {
     }
 
     fn new(chain: Arc<CertifiedKey>, provider: &Arc<CryptoProvider>) -> Self {
-        let config = |service| {
-            let resolver = rustls::sign::SingleCertAndKey::from(Arc::clone(&chain));
-            let config = ServerConfig::builder_with_provider(Arc::clone(provider))
-                .with_protocol_versions(rustls::ALL_VERSIONS)
-                .expect("the provider has algorithms for both versions")
-                .with_no_client_auth()
-                .with_cert_resolver(Arc::new(resolver));
-            (service, Arc::new(config))
-        };
-        Self { services: Service::ALL.into_iter().map(config).collect(), chain }
+        let config = |service| (service, Arc::new(server(&chain, provider, None)));
+        let end_point = chain.cert.first().and_then(|certificate| postkern::sasl::end_point(certificate));
+        Self { services: Service::ALL.into_iter().map(config).collect(), end_point, chain }
+    }
+
+    /// Asks clients of those services where users log in for a certificate by one of these
+    /// authorities (PEM). They need not have one; another is refused.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds no usable certificate.
+    pub fn asking_clients(mut self, authorities: &Path) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        add_certificates(authorities, &mut roots)?;
+        let provider = provider();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| TlsError::Authorities { file: authorities.to_owned(), why: error.to_string() })?;
+        for service in [Service::Submission, Service::Pop3, Service::Imap] {
+            let mut config = server(&self.chain, &provider, Some(Arc::clone(&verifier)));
+            // A session that is resumed would carry who the client was over the end of its
+            // certificate.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+            self.services.insert(service, Arc::new(config));
+        }
+        Ok(self)
+    }
+
+    /// What clients bind to (RFC 5929 section 4); none if it is not defined for our
+    /// certificate.
+    pub fn end_point(&self) -> Option<EndPoint> {
+        self.end_point
     }
 
     /// The configuration for what is spoken on this listener.
@@ -184,6 +221,22 @@ impl ServerTls {
     pub fn doubts(&self, hostname: &str, at: SystemTime) -> Vec<String> {
         doubts(&self.chain.cert, hostname, at)
     }
+}
+
+fn server(
+    chain: &Arc<CertifiedKey>,
+    provider: &Arc<CryptoProvider>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> ServerConfig {
+    let resolver = rustls::sign::SingleCertAndKey::from(Arc::clone(chain));
+    let config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .expect("the provider has algorithms for both versions");
+    let config = match clients {
+        Some(verifier) => config.with_client_cert_verifier(verifier),
+        None => config.with_no_client_auth(),
+    };
+    config.with_cert_resolver(Arc::new(resolver))
 }
 
 /// How to meet other servers. The system's certificates are trusted, and those of `ca_file`.

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use postkern::smtp::{Client, Delivery, Envelope, Options, Progress, Server, ServerConfig, TlsPolicy};
+use postkern::smtp::{Client, Delivery, Envelope, Options, Progress, Server, ServerConfig};
 use postkern::{Conn, Want};
 
 use super::{NOW, Run, Work, smtp};
@@ -26,13 +26,8 @@ struct Pair {
 
 fn deliveries(octets: usize) -> Run {
     let message = message(Kind::ShortLines, octets);
-    let envelope = Envelope {
-        sender: "alice@client.example".into(),
-        recipients: vec!["bob@mx.example".into()],
-        size: message.len() as u64,
-        eight_bit: false,
-    };
-    let options = Options { hello: "client.example".into(), lmtp: false, tls: TlsPolicy::None, auth: None };
+    let envelope = Envelope::new("alice@client.example", message.len() as u64).to("bob@mx.example");
+    let options = Options::new("client.example");
     Run::new(1, message.len(), move || {
         let mut pair = Pair {
             client: Conn::new(Client::new()),
@@ -70,7 +65,7 @@ impl Pair {
                 Want::Event(frame) => {
                     let (notice, client, out) = self.client.event(frame);
                     match self.delivery.on(notice, client, out) {
-                        Progress::Go => {}
+                        Progress::Go | Progress::Convert(_) => {}
                         Progress::Message => {
                             self.delivery.write(message, client, out);
                             self.delivery.end(client, out);

@@ -15,6 +15,7 @@ use super::event::{Answer, Event, Status, Ticket};
 use super::frame::Scan;
 use crate::line::strict;
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
+use crate::sasl::Mechanisms;
 use crate::text::{put, put_text, word};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -179,6 +180,12 @@ impl Server {
         put(&[b"\r\n"], out);
         self.state = State::Closed(Close::Done);
         self.settled();
+    }
+
+    /// Offers other mechanisms from now on: those that this connection allows, once TLS has told
+    /// what it is.
+    pub fn set_mechanisms(&mut self, mechanisms: Mechanisms) {
+        self.config.sasl = mechanisms;
     }
 
     /// Whether TLS is in place.

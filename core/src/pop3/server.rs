@@ -277,6 +277,12 @@ impl Server {
         self.settled();
     }
 
+    /// Offers other mechanisms from now on: those that this connection allows, once TLS has told
+    /// what it is.
+    pub fn set_mechanisms(&mut self, mechanisms: Mechanisms) {
+        self.config.sasl = mechanisms;
+    }
+
     /// Whether TLS is in place.
     pub fn is_secure(&self) -> bool {
         self.secure

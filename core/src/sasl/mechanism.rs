@@ -1,7 +1,7 @@
 //! The mechanisms by name, and sets of them, as servers offer them.
 
 use alloc::vec::Vec;
-use core::ops::BitOr;
+use core::ops::{BitAnd, BitOr};
 
 /// A SASL mechanism that this crate knows.
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -124,6 +124,11 @@ impl Mechanisms {
         self.names().any(|own| own.eq_ignore_ascii_case(name))
     }
 
+    /// The strongest of those that this crate knows.
+    pub fn strongest(self) -> Option<Mechanism> {
+        Mechanism::ALL.into_iter().find(|&mechanism| self.contains(mechanism))
+    }
+
     /// Their names, the strongest first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let known = Mechanism::ALL.into_iter().filter(move |&mechanism| self.contains(mechanism)).map(Mechanism::name);
@@ -146,6 +151,15 @@ impl BitOr for Mechanisms {
     fn bitor(self, more: Self) -> Self {
         let other = if self.other.is_empty() { more.other } else { self.other };
         Self { known: self.known | more.known, other }
+    }
+}
+
+impl BitAnd for Mechanisms {
+    type Output = Self;
+
+    /// Those that stand in both, of those that this crate knows.
+    fn bitand(self, other: Self) -> Self {
+        Self { known: self.known & other.known, other: "" }
     }
 }
 

@@ -6,12 +6,11 @@ use core::time::Duration;
 
 use super::command::Verb;
 use super::extensions::Extensions;
-use super::path::{is_domain, is_mailbox};
 use super::reply::ReplyLines;
 use super::request::{Command, SendError};
 use crate::dot::Body;
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
-use crate::text::is_base64;
+use crate::text::{is_base64, put_number};
 
 /// Which command a reply answers: they are numbered from 0, the greeting, upwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,8 +52,11 @@ pub enum Notice<'i> {
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     verb: Verb,
+    /// Of the command's line.
     octets: u16,
     id: Id,
+    /// BDAT.
+    chunk: bool,
 }
 
 /// The client side of one connection.
@@ -71,9 +73,29 @@ pub struct Client {
     /// Octets behind them known to hold no line end.
     scanned: usize,
     lmtp: bool,
-    /// Recipients accepted, for LMTP.
+    /// The transaction is one of SMTPUTF8.
+    utf8: bool,
+    chunking: Chunking,
+    /// BDAT unanswered.
+    chunks: usize,
+    /// Recipients accepted, and replies to the message seen, for LMTP.
     accepted: u32,
+    replied: u32,
     patience: Patience,
+}
+
+/// A message that goes by BDAT. Spent by its last chunk.
+#[must_use = "the message is not ended until this is spent"]
+#[derive(Debug, Eq, PartialEq)]
+pub struct Chunks(());
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Chunking {
+    No,
+    /// Chunks may be sent, and the last is not.
+    Open,
+    /// One was refused.
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -89,6 +111,9 @@ enum State {
 /// Octets of commands that may be unanswered: less than any socket buffer, so that two
 /// blocking sides never wait for each other to read (as Postfix has it).
 const WINDOW: usize = 4096;
+/// Chunks that may be unanswered. Their octets are no part of the window: the server reads each
+/// chunk before it answers, and these answers are few enough for any socket buffer.
+pub const CHUNKS_MAX: usize = 16;
 /// Octets of one reply with all its lines.
 const REPLY_MAX: usize = 64 * 1024;
 
@@ -98,14 +123,18 @@ impl Client {
     pub fn new() -> Self {
         Self {
             state: State::Open,
-            sent: VecDeque::from([Sent { verb: Verb::Connect, octets: 0, id: Id(0) }]),
+            sent: VecDeque::from([Sent { verb: Verb::Connect, octets: 0, id: Id(0), chunk: false }]),
             unanswered: 0,
             next: 1,
             extensions: Extensions::default(),
             settled: 0,
             scanned: 0,
             lmtp: false,
+            utf8: false,
+            chunking: Chunking::No,
+            chunks: 0,
             accepted: 0,
+            replied: 0,
             patience: Patience::default(),
         }
     }
@@ -113,8 +142,29 @@ impl Client {
     /// Whether a command may be sent before the replies still out: always if there are none;
     /// else where PIPELINING was offered and the last command sent does not end its group
     /// (RFC 2920 section 3.1), within a window of 4096 octets.
+    ///
+    /// While a message goes by BDAT, and once a chunk of it was refused, only RSET and QUIT.
     pub fn may_send(&self) -> bool {
-        let goes_on = |sent: &Sent| matches!(sent.verb, Verb::Mail | Verb::Rcpt | Verb::Rset);
+        self.chunking == Chunking::No && self.may_follow()
+    }
+
+    /// Whether a chunk may be sent now: as [`may_send`](Self::may_send) between
+    /// [`begin_chunks`](Self::begin_chunks) and the last chunk, with at most [`CHUNKS_MAX`]
+    /// unanswered.
+    pub fn may_chunk(&self) -> bool {
+        self.chunking == Chunking::Open && self.may_follow() && self.chunks < CHUNKS_MAX
+    }
+
+    /// Whether every command was answered.
+    pub fn is_settled(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// RFC 2920 section 3.1: the end of a message may stand first in a group, and the commands
+    /// named here anywhere but last. RFC 3030 section 4.2 has BDAT among them.
+    fn may_follow(&self) -> bool {
+        let goes_on =
+            |sent: &Sent| matches!(sent.verb, Verb::Mail | Verb::Rcpt | Verb::Rset | Verb::Bdat | Verb::Message);
         let room = self.extensions.pipelining && self.unanswered < WINDOW;
         self.state == State::Open && (self.sent.is_empty() || room && self.sent.back().is_some_and(goes_on))
     }
@@ -129,18 +179,22 @@ impl Client {
     /// # Errors
     /// It may not be sent now, or an argument does not fit; nothing is written.
     pub fn send(&mut self, command: Command<'_>, out: &mut Vec<u8>) -> Result<Id, SendError> {
-        if !self.may_send() {
+        // RFC 3030 section 2: RSET clears the chunks that were sent, and must follow one that
+        // failed.
+        let leaves = matches!(command, Command::Rset | Command::Quit);
+        if !(self.may_send() || leaves && self.may_follow()) {
             return Err(SendError::NotNow);
         }
         let start = out.len();
-        let verb = match self.write_command(command, out) {
-            Some(verb) => verb,
-            None => {
-                out.truncate(start);
-                return Err(SendError::Argument);
-            }
-        };
+        let verb = command.write(&self.extensions, self.utf8, out).inspect_err(|_| out.truncate(start))?;
         out.extend_from_slice(b"\r\n");
+        match command {
+            Command::Ehlo(_) | Command::Helo(_) => self.lmtp = false,
+            Command::Lhlo(_) => self.lmtp = true,
+            Command::Mail { params, .. } => self.utf8 = params.smtp_utf8 && self.extensions.smtp_utf8,
+            Command::Rset => self.chunking = Chunking::No,
+            _ => {}
+        }
         Ok(self.expect(verb, out.len() - start))
     }
 
@@ -174,10 +228,64 @@ impl Client {
     pub fn end(&mut self, body: Body, out: &mut Vec<u8>) -> Id {
         body.end(out);
         self.state = State::Open;
-        let replies = if self.lmtp { self.accepted.max(1) } else { 1 };
-        let id = self.expect(Verb::Message, 0);
-        for _ in 1..replies {
-            self.sent.push_back(Sent { verb: Verb::Message, octets: 0, id });
+        self.expect(Verb::Message, 0)
+    }
+
+    /// Begins a message that goes by BDAT (RFC 3030), instead of DATA.
+    ///
+    /// # Errors
+    /// CHUNKING is not offered, or no command may be sent now.
+    pub fn begin_chunks(&mut self) -> Result<Chunks, SendError> {
+        if !self.extensions.chunking {
+            return Err(SendError::NotOffered);
+        }
+        if !self.may_send() {
+            return Err(SendError::NotNow);
+        }
+        self.chunking = Chunking::Open;
+        Ok(Chunks(()))
+    }
+
+    /// Appends BDAT and right behind it the octets, which go as they are. Its reply has the verb
+    /// [`Verb::Bdat`]. After one that is not positive no further chunk may be sent.
+    ///
+    /// # Errors
+    /// It may not be sent now: see [`may_chunk`](Self::may_chunk).
+    pub fn chunk(&mut self, _: &mut Chunks, octets: &[u8], out: &mut Vec<u8>) -> Result<Id, SendError> {
+        if self.may_chunk() { Ok(self.bdat(octets, Verb::Bdat, out)) } else { Err(SendError::NotNow) }
+    }
+
+    /// The same with `LAST`: ends the message, as [`end`](Self::end) does. There may be no
+    /// octets.
+    ///
+    /// # Errors
+    /// It may not be sent now: gives the token back.
+    pub fn end_chunks(&mut self, chunks: Chunks, octets: &[u8], out: &mut Vec<u8>) -> Result<Id, Chunks> {
+        if !self.may_chunk() {
+            return Err(chunks);
+        }
+        self.chunking = Chunking::No;
+        Ok(self.bdat(octets, Verb::Message, out))
+    }
+
+    /// Gives the message up between its chunks: what the server has of it counts for nothing
+    /// without the last. Only RSET and QUIT may be sent next.
+    pub fn abandon_chunks(&mut self, chunks: Chunks) {
+        drop(chunks);
+        self.chunking = Chunking::Failed;
+    }
+
+    fn bdat(&mut self, octets: &[u8], verb: Verb, out: &mut Vec<u8>) -> Id {
+        let start = out.len();
+        out.extend_from_slice(b"BDAT ");
+        put_number(octets.len() as u64, out);
+        out.extend_from_slice(if verb == Verb::Message { b" LAST\r\n" } else { b"\r\n" });
+        let line = out.len() - start;
+        out.extend_from_slice(octets);
+        self.chunks += 1;
+        let id = self.expect(verb, line);
+        if let Some(sent) = self.sent.back_mut() {
+            sent.chunk = true;
         }
         id
     }
@@ -194,68 +302,12 @@ impl Client {
         self.state = State::Closed(Close::Done);
     }
 
-    /// Appends the line without CRLF; none if an argument does not fit.
-    fn write_command(&mut self, command: Command<'_>, out: &mut Vec<u8>) -> Option<Verb> {
-        let mut line = |parts: [&str; 3]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
-        Some(match command {
-            Command::Ehlo(name) | Command::Helo(name) | Command::Lhlo(name) => {
-                is_domain(name).then_some(())?;
-                let (word, verb) = match command {
-                    Command::Helo(_) => ("HELO ", Verb::Helo),
-                    Command::Lhlo(_) => ("LHLO ", Verb::Ehlo),
-                    _ => ("EHLO ", Verb::Ehlo),
-                };
-                line([word, name, ""]);
-                self.lmtp = matches!(command, Command::Lhlo(_));
-                verb
-            }
-            Command::Mail { from, params } => {
-                (from.is_empty() || is_mailbox(from)).then_some(())?;
-                line(["MAIL FROM:<", from, ">"]);
-                params.write(&self.extensions, out)?;
-                self.accepted = 0;
-                Verb::Mail
-            }
-            Command::Rcpt { to, params } => {
-                (is_mailbox(to) || to.eq_ignore_ascii_case("postmaster")).then_some(())?;
-                line(["RCPT TO:<", to, ">"]);
-                params.write(&self.extensions, out)?;
-                Verb::Rcpt
-            }
-            Command::Data => (line(["DATA", "", ""]), Verb::Data).1,
-            Command::Rset => (line(["RSET", "", ""]), Verb::Rset).1,
-            Command::Noop => (line(["NOOP", "", ""]), Verb::Other).1,
-            Command::Help => (line(["HELP", "", ""]), Verb::Other).1,
-            Command::StartTls => (line(["STARTTLS", "", ""]), Verb::StartTls).1,
-            Command::Quit => (line(["QUIT", "", ""]), Verb::Quit).1,
-            Command::Vrfy(string) => {
-                (!string.is_empty() && string.bytes().all(|byte| matches!(byte, b' '..=b'~'))).then_some(())?;
-                line(["VRFY ", string, ""]);
-                Verb::Other
-            }
-            Command::Auth { mechanism, initial } => {
-                let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-                (!mechanism.is_empty() && mechanism.bytes().all(name)).then_some(())?;
-                line(["AUTH ", mechanism, ""]);
-                match initial {
-                    Some("") => line([" =", "", ""]),
-                    Some(initial) => {
-                        is_base64(initial).then_some(())?;
-                        line([" ", initial, ""]);
-                    }
-                    None => {}
-                }
-                Verb::Auth
-            }
-        })
-    }
-
     fn expect(&mut self, verb: Verb, octets: usize) -> Id {
         let octets = u16::try_from(octets).unwrap_or(u16::MAX);
         let id = Id(self.next);
         self.next += 1;
         self.unanswered += usize::from(octets);
-        self.sent.push_back(Sent { verb, octets, id });
+        self.sent.push_back(Sent { verb, octets, id, chunk: false });
         self.patience.reset();
         id
     }
@@ -287,7 +339,9 @@ impl Client {
             (Verb::Helo, 250) => self.extensions = Extensions::default(),
             (Verb::StartTls, 220) => self.state = State::Tls,
             (Verb::Quit, _) | (_, 421) => self.state = State::Closed(Close::Done),
-            (Verb::Rcpt, 250 | 251) => self.accepted += 1,
+            (Verb::Xclient, 220) => self.extensions = Extensions::default(),
+            (Verb::Mail, _) => (self.accepted, self.replied) = (0, 0),
+            (Verb::Rcpt, 200..=299) => self.accepted += 1,
             (Verb::Data, 354) => {
                 self.state = State::Body;
                 return Notice::Proceed { body: Body::new() };
@@ -334,7 +388,7 @@ impl Machine for Client {
         if input.len() >= REPLY_MAX {
             return self.close(Close::Violation(Violation::TooLong));
         }
-        if matches!(self.state, State::Body | State::Challenged) {
+        if matches!(self.state, State::Body | State::Challenged) || self.may_chunk() {
             return Want::App;
         }
         if !self.sent.is_empty() && self.patience.expired(now, self.limit()) {
@@ -350,11 +404,22 @@ impl Machine for Client {
         }
         let raw = frame.of(input);
         let reply = ReplyLines { code: code(raw).unwrap_or_default(), raw };
-        let Some(sent) = self.sent.pop_front() else {
+        let Some(&sent) = self.sent.front() else {
             self.state = State::Closed(Close::Done);
             return Notice::Closing { reply };
         };
-        self.unanswered -= usize::from(sent.octets);
+        if sent.verb == Verb::Message {
+            self.replied += 1;
+        }
+        // RFC 2033 section 4.2: one for each recipient; one if there is none.
+        if sent.verb != Verb::Message || !self.lmtp || self.replied >= self.accepted {
+            self.sent.pop_front();
+            self.unanswered -= usize::from(sent.octets);
+            self.chunks -= usize::from(sent.chunk);
+        }
+        if sent.chunk && !reply.is_positive() {
+            self.chunking = Chunking::Failed;
+        }
         self.decide(sent, reply)
     }
 
@@ -366,6 +431,7 @@ impl Machine for Client {
         // RFC 3207 section 4.2: what was learnt in plaintext is forgotten.
         self.state = State::Secured;
         self.extensions = Extensions::default();
+        (self.utf8, self.chunking) = (false, Chunking::No);
     }
 
     fn eof(&mut self) {

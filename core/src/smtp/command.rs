@@ -26,16 +26,17 @@ pub enum Verb {
     Message,
     /// RSET.
     Rset,
-    /// BDAT (RFC 3030): the first of a message.
+    /// BDAT (RFC 3030): for a server the first of a message, for a client each but the last,
+    /// which is `Message`.
     Bdat,
     /// VRFY, EXPN, HELP, NOOP and ETRN: answered, without effect on the session.
     Other,
-    /// XCLIENT.
-    Xclient,
     /// AUTH and each response to its challenges (RFC 4954).
     Auth,
     /// STARTTLS (RFC 3207).
     StartTls,
+    /// XCLIENT.
+    Xclient,
     /// QUIT.
     Quit,
 }

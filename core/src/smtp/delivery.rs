@@ -1,111 +1,66 @@
 //! One message to one server: an envelope in, a verdict for each recipient out.
 //!
 //! A pure machine above [`Client`], fed with its notices. It says EHLO (and HELO where that
-//! is not known), secures the connection as its policy asks, sends the envelope in as few
-//! round trips as PIPELINING allows, asks for the message's octets, and knows at any moment
+//! is not known), secures the connection as its policy asks, logs in, sends the envelope in as
+//! few round trips as PIPELINING allows, asks for the message's octets, and knows at any moment
 //! what is decided: a connection that breaks leaves the rest undecided, and nothing is
 //! called delivered that the server did not take.
+//!
+//! # One connection, several transactions
+//! A server may take fewer recipients at once than there are: it says so beforehand (RFC 9422)
+//! or with 452 behind the first it took (RFC 5321 section 4.5.3.1.10). The rest then go in
+//! another transaction over the same connection, and the message is asked for again, from its
+//! start ([`Delivery::written`] is where it is). Whom the limits leave for another connection is
+//! [`Verdict::Postponed`].
+//!
+//! # What the server lacks
+//! Nothing that a message needs is left away in silence. Where re-encoding helps (octets over 127
+//! without 8BITMIME, binary without BINARYMIME) the owner is asked to ([`Progress::Convert`]).
+//! What else is needed and not offered fails before MAIL is said: REQUIRETLS (5.7.30, and
+//! 5.7.10 without verified TLS), SMTPUTF8 (5.6.7 for addresses, 5.6.9 for the header), BY with R
+//! (5.3.3), the size (5.3.4), and for one recipient RRVS with R (5.7.19). DSN, MT-PRIORITY,
+//! BY with N and AUTH= are left away where they are not offered, as their RFCs have it.
 
-use alloc::borrow::ToOwned;
-use alloc::string::String;
+mod content;
+mod envelope;
+mod lack;
+mod transaction;
+mod verdict;
+
+pub use self::content::CHUNK;
+pub use self::envelope::{Envelope, Options, Recipient, TlsPolicy};
+pub use self::transaction::TRANSACTIONS_MAX;
+pub use self::verdict::{SAID_MAX, Said, Verdict};
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use self::content::Content;
+use self::lack::{Lack, lack};
+use self::transaction::Transaction;
 use super::client::{Client, Notice};
 use super::command::Verb;
-use super::params::{BodyType, MailParams, RcptParams};
+use super::params::BodyType;
 use super::reply::{Enhanced, ReplyLines};
 use super::request::{Command, SendError};
-use crate::dot::Body;
-use crate::text::put_printable;
-
-/// What is to be delivered.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Envelope {
-    /// The reverse-path without brackets; empty for null.
-    pub sender: String,
-    /// Forward-paths without brackets.
-    pub recipients: Vec<String>,
-    /// Octets of the message.
-    pub size: u64,
-    /// Whether an octet of it has its high bit set: then it goes to no server that lacks
-    /// 8BITMIME (RFC 6152 section 3).
-    pub eight_bit: bool,
-}
-
-/// How to speak to the server.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Options {
-    /// Our name for EHLO.
-    pub hello: String,
-    /// LHLO, and a verdict per recipient (RFC 2033).
-    pub lmtp: bool,
-    /// STARTTLS.
-    pub tls: TlsPolicy,
-    /// AUTH, once secured as `tls` asks.
-    pub auth: Option<Auth>,
-}
-
-/// When to say STARTTLS.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TlsPolicy {
-    /// Never: it is in place already, or not wanted.
-    None,
-    /// If it is offered (RFC 7435).
-    Opportunistic,
-    /// Or not at all: what is not offered defers the message.
-    Required,
-}
-
-/// An authentication whose mechanism sends all it has first (PLAIN).
-#[derive(Clone, Eq, PartialEq)]
-pub struct Auth {
-    /// The mechanism.
-    pub mechanism: &'static str,
-    /// The initial response in base64.
-    pub initial: String,
-}
-
-impl core::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Auth({} ..)", self.mechanism)
-    }
-}
-
-/// What became of one recipient.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// The server is responsible now.
-    Delivered,
-    /// Try again later: a 4yz, or there was no answer.
-    Deferred(Said),
-    /// Never: a 5yz, or the server lacks what the message needs.
-    Failed(Said),
-}
-
-/// Why.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Said {
-    /// The reply's code; 0 if the words are our own.
-    pub code: u16,
-    /// The enhanced status code, made from the reply's class if it gave none.
-    pub status: Enhanced,
-    /// The reply, its lines parted by a space, printable ASCII; at most [`SAID_MAX`] octets.
-    pub text: String,
-}
-
-/// Octets of a reply that are kept.
-pub const SAID_MAX: usize = 512;
+use crate::sasl::Authenticate;
 
 /// What a delivery wants of its owner.
 #[must_use]
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Progress {
     /// Nothing: it waits for the server.
     Go,
-    /// The message: [`Delivery::write`] its octets, then [`Delivery::end`].
+    /// The message: [`Delivery::write`] its octets, from the start if none of this transaction
+    /// are [`written`](Delivery::written), then [`Delivery::end`]. To keep memory bounded look at
+    /// [`Delivery::progress`] behind each piece: while it says [`Go`](Self::Go) the server is
+    /// behind.
     Message,
-    /// Nothing more: all verdicts are in. QUIT is said; the connection may be driven to its
-    /// end or dropped.
+    /// The server takes no more than this: re-encode the message, then [`Delivery::convert`], or
+    /// [`Delivery::refuse`].
+    Convert(BodyType),
+    /// Nothing more: all verdicts are in. QUIT is said, or is as soon as nothing is unanswered;
+    /// the connection may be driven to its end or dropped.
     Finished,
 }
 
@@ -117,11 +72,9 @@ enum Stage {
     },
     StartTls,
     Auth,
-    /// MAIL, RCPT and DATA are being sent and answered.
-    Envelope,
-    Message,
-    /// The dot is sent.
-    Ended,
+    /// The owner is to re-encode the message.
+    Convert(BodyType),
+    Transaction,
     Finished,
 }
 
@@ -130,21 +83,29 @@ enum Stage {
 pub struct Delivery {
     envelope: Envelope,
     options: Options,
+    login: Login,
     stage: Stage,
     secured: bool,
+    /// The message was re-encoded.
+    converted: bool,
     verdicts: Vec<Option<Verdict>>,
-    /// Commands of the envelope sent so far: 0 none, 1 MAIL, then one per recipient.
-    sent: usize,
-    /// RCPTs answered.
-    answered: usize,
-    data_sent: bool,
-    /// Recipients accepted, in order: whom the LMTP replies are for.
-    accepted: Vec<usize>,
-    /// LMTP replies seen.
-    replied: usize,
-    body: Option<Body>,
-    /// The greeting, EHLO or HELO was refused.
+    transaction: Transaction,
+    /// MAILs sent.
+    mails: u32,
+    /// A recipient of each domain that a RCPT has named, where the server limits them.
+    domains: Vec<usize>,
     refused_us: bool,
+    /// QUIT is due.
+    leaves: bool,
+}
+
+/// Who logs in; shows no secret.
+struct Login(Option<Box<dyn Authenticate + Send>>);
+
+impl core::fmt::Debug for Login {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(if self.0.is_some() { "Login(..)" } else { "None" })
+    }
 }
 
 impl Delivery {
@@ -154,17 +115,24 @@ impl Delivery {
         Self {
             envelope,
             options,
+            login: Login(None),
             stage: Stage::Greeting,
             secured,
+            converted: false,
             verdicts,
-            sent: 0,
-            answered: 0,
-            data_sent: false,
-            accepted: Vec::new(),
-            replied: 0,
-            body: None,
+            transaction: Transaction::default(),
+            mails: 0,
+            domains: Vec::new(),
             refused_us: false,
+            leaves: false,
         }
+    }
+
+    /// Logs in, once secured as the policy asks: never in plaintext unless
+    /// [`TlsPolicy::None`] has it so. It may be given as late as with [`Notice::Secured`], which
+    /// is when channel bindings are known.
+    pub fn log_in(&mut self, exchange: Box<dyn Authenticate + Send>) {
+        self.login = Login(Some(exchange));
     }
 
     /// Takes what the client machine noticed, and says what follows from it.
@@ -176,42 +144,92 @@ impl Delivery {
                 self.secured = true;
                 self.hello(false, client, out);
             }
-            Notice::Challenge { .. } => {
-                // PLAIN has no challenges: this server does not speak it.
-                self.refuse_all(&ours(Enhanced(5, 7, 0), "unexpected challenge"), true);
-                client.shut_down_now();
-            }
-            Notice::Closing { reply } => self.refuse_all(&said(reply), false),
+            Notice::Challenge { challenge } => self.challenged(challenge, client, out),
+            Notice::Closing { reply } => self.refuse_all(&Said::of(reply), false),
+        }
+        if self.leaves && client.is_settled() {
+            self.quit(client, out);
         }
         self.progress()
     }
 
     /// Appends a piece of the message.
     pub fn write(&mut self, piece: &[u8], client: &mut Client, out: &mut Vec<u8>) {
-        if let Some(body) = &mut self.body {
-            client.write(body, piece, out);
+        match &mut self.transaction.content {
+            Content::Stuffed(body) => client.write(body, piece, out),
+            Content::Chunked(chunked) => chunked.write(piece),
+            _ => return,
         }
+        self.transaction.written += piece.len() as u64;
+        self.flush(client, out);
     }
 
     /// Ends the message.
     pub fn end(&mut self, client: &mut Client, out: &mut Vec<u8>) {
-        if let Some(body) = self.body.take() {
-            client.end(body, out);
-            self.stage = Stage::Ended;
+        self.transaction.content = match core::mem::take(&mut self.transaction.content) {
+            Content::Stuffed(body) => {
+                client.end(body, out);
+                Content::Ended
+            }
+            Content::Chunked(mut chunked) => {
+                chunked.end();
+                chunked.flush(client, out)
+            }
+            other => other,
+        };
+    }
+
+    /// The message was re-encoded: it has now so many octets, and they are of this kind. From
+    /// here on this is the message.
+    pub fn convert(&mut self, size: u64, body: BodyType, client: &mut Client, out: &mut Vec<u8>) {
+        if let Stage::Convert(_) = self.stage {
+            (self.envelope.size, self.envelope.body, self.converted) = (size, body, true);
+            self.ready(client, out);
+        }
+    }
+
+    /// The message cannot be re-encoded: it fails with 5.6.3.
+    pub fn refuse(&mut self, client: &mut Client, out: &mut Vec<u8>) {
+        if let Stage::Convert(most) = self.stage {
+            let text = match most {
+                BodyType::SevenBit => "the message has 8-bit octets, and the server offers no 8BITMIME",
+                _ => "the message is binary, and the server offers no BINARYMIME",
+            };
+            self.refused_us = true;
+            self.refuse_all(&Said::ours(Enhanced(5, 6, 3), text), true);
+            self.quit(client, out);
         }
     }
 
     /// Gives up: the message cannot be read, or time is up. What is undecided is deferred.
     pub fn abandon(&mut self, why: &str, client: &mut Client) {
-        if let Some(body) = self.body.take() {
-            client.abandon(body);
+        match core::mem::take(&mut self.transaction.content) {
+            Content::Stuffed(body) => client.abandon(body),
+            Content::Chunked(_) => client.shut_down_now(),
+            _ => {}
         }
         self.closed(why);
     }
 
     /// The connection is over. What is undecided is deferred.
     pub fn closed(&mut self, why: &str) {
-        self.refuse_all(&ours(Enhanced(4, 4, 2), why), false);
+        self.refuse_all(&Said::ours(Enhanced(4, 4, 2), why), false);
+    }
+
+    /// What is wanted now.
+    pub fn progress(&self) -> Progress {
+        match (self.stage, &self.transaction.content) {
+            (Stage::Finished, _) => Progress::Finished,
+            (Stage::Convert(most), _) => Progress::Convert(most),
+            (Stage::Transaction, Content::Stuffed(_)) => Progress::Message,
+            (Stage::Transaction, Content::Chunked(chunked)) if chunked.has_room() => Progress::Message,
+            _ => Progress::Go,
+        }
+    }
+
+    /// Octets of the message written in this transaction: where it goes on.
+    pub fn written(&self) -> u64 {
+        self.transaction.written
     }
 
     /// The verdict for each recipient of the envelope, in its order; none while undecided.
@@ -219,10 +237,10 @@ impl Delivery {
         &self.verdicts
     }
 
-    /// Whether the server refused us and not the message: its greeting, or its answer to EHLO,
-    /// HELO or LHLO, was negative. A [`Verdict::Failed`] then holds for this host alone, and
-    /// another host of the domain may take the message (RFC 5321 section 5.1: each is tried in
-    /// order); it is final where no other host is left.
+    /// Whether the server refused us and not the message (its greeting, its answer to EHLO, HELO,
+    /// LHLO or AUTH was negative), or lacks what the message needs. A [`Verdict::Failed`] then
+    /// holds for this host alone, and another host of the domain may take the message (RFC 5321
+    /// section 5.1: each is tried in order); it is final where no other host is left.
     pub fn refused_us(&self) -> bool {
         self.refused_us
     }
@@ -232,18 +250,11 @@ impl Delivery {
         &self.envelope
     }
 
-    fn progress(&self) -> Progress {
-        match self.stage {
-            Stage::Message => Progress::Message,
-            Stage::Finished => Progress::Finished,
-            _ => Progress::Go,
-        }
-    }
-
     /// All changes of stage that a reply makes.
     fn reply(&mut self, verb: Verb, reply: ReplyLines<'_>, client: &mut Client, out: &mut Vec<u8>) {
         let positive = reply.is_positive();
         match (verb, self.stage) {
+            (Verb::Quit, _) | (_, Stage::Finished) => {}
             (Verb::Connect, Stage::Greeting) if positive => self.hello(false, client, out),
             (Verb::Ehlo | Verb::Helo, Stage::Hello { .. }) if positive => self.greeted(client, out),
             // RFC 5321 section 3.2: a server of old knows HELO only.
@@ -253,29 +264,24 @@ impl Delivery {
             // The layer follows; then Secured.
             (Verb::StartTls, Stage::StartTls) if positive => {}
             (Verb::StartTls, Stage::StartTls) if self.options.tls == TlsPolicy::Opportunistic => {
-                self.options.tls = TlsPolicy::None;
-                self.greeted(client, out);
+                self.log_in_now(client, out);
             }
             (Verb::StartTls, Stage::StartTls) => {
                 // Required: a refusal today may be a fault that is mended tomorrow.
-                self.refuse_all(&Said { status: Enhanced(4, 7, 10), ..said(reply) }, false);
+                self.refuse_all(&Said { status: Enhanced(4, 7, 10), ..Said::of(reply) }, false);
                 self.quit(client, out);
             }
-            (Verb::Auth, Stage::Auth) if positive => self.begin(client, out),
-            (Verb::Mail, Stage::Envelope) if positive => self.send_more(client, out),
-            (Verb::Rcpt, Stage::Envelope) => self.recipient(reply, client, out),
-            (Verb::Data, Stage::Envelope) => {
-                // The server refused DATA: for a lack of recipients, or for all of them.
-                self.refuse_all(&said(reply), reply.code / 100 == 5);
-                self.quit(client, out);
-            }
-            (Verb::Message, Stage::Ended) => self.message(reply, client, out),
-            (Verb::Quit, _) => self.stage = Stage::Finished,
-            (_, Stage::Finished) => {}
+            (Verb::Auth, Stage::Auth) if positive => self.logged_in(client, out),
+            (Verb::Rset, Stage::Transaction) if positive => self.send_more(client, out),
+            (Verb::Mail, Stage::Transaction) if positive => self.mailed(client, out),
+            (Verb::Rcpt, Stage::Transaction) => self.recipient(reply, client, out),
+            (Verb::Bdat, Stage::Transaction) => self.chunked(reply, client, out),
+            (Verb::Message, Stage::Transaction) => self.message(reply, client, out),
             _ => {
-                // Greeting, EHLO, AUTH or MAIL was refused: that is the verdict for all.
-                self.refused_us = matches!(self.stage, Stage::Greeting | Stage::Hello { .. });
-                self.refuse_all(&said(reply), reply.code / 100 == 5);
+                // Greeting, EHLO, AUTH, MAIL, RSET or DATA was refused: that is the verdict for
+                // all who have none.
+                self.refused_us = matches!(self.stage, Stage::Greeting | Stage::Hello { .. } | Stage::Auth);
+                self.refuse_all(&Said::of(reply), reply.code / 100 == 5);
                 self.quit(client, out);
             }
         }
@@ -297,168 +303,97 @@ impl Delivery {
     fn greeted(&mut self, client: &mut Client, out: &mut Vec<u8>) {
         let offered = client.extensions().start_tls;
         match self.options.tls {
-            _ if self.secured => {}
-            TlsPolicy::None => {}
-            TlsPolicy::Opportunistic if !offered => {}
+            _ if self.secured => self.log_in_now(client, out),
+            TlsPolicy::None => self.log_in_now(client, out),
+            TlsPolicy::Opportunistic if !offered => self.log_in_now(client, out),
             TlsPolicy::Required if !offered => {
-                self.refuse_all(&ours(Enhanced(4, 7, 10), "the server offers no STARTTLS, and TLS is required"), false);
-                return self.quit(client, out);
+                let why = "the server offers no STARTTLS, and TLS is required";
+                self.refuse_all(&Said::ours(Enhanced(4, 7, 10), why), false);
+                self.quit(client, out);
             }
             TlsPolicy::Opportunistic | TlsPolicy::Required => {
                 self.stage = Stage::StartTls;
                 let sent = client.send(Command::StartTls, out);
-                return self.check(sent, "STARTTLS could not be sent");
+                self.check(sent, "STARTTLS could not be sent");
             }
         }
-        let Some(auth) = &self.options.auth else {
-            return self.begin(client, out);
+    }
+
+    /// The connection is as secure as it gets.
+    fn log_in_now(&mut self, client: &mut Client, out: &mut Vec<u8>) {
+        let Some(exchange) = &mut self.login.0 else { return self.ready(client, out) };
+        if !self.secured && self.options.tls != TlsPolicy::None {
+            let why = "the server offers no TLS, and we log in under TLS only";
+            self.refuse_all(&Said::ours(Enhanced(4, 7, 11), why), false);
+            return self.quit(client, out);
+        }
+        let Some((mechanism, initial)) = exchange.begin(client.extensions().auth, self.secured) else {
+            let why = "the server offers no mechanism that we may log in with";
+            self.refuse_all(&Said::ours(Enhanced(4, 7, 0), why), false);
+            return self.quit(client, out);
         };
         self.stage = Stage::Auth;
-        let sent = client.send(Command::Auth { mechanism: auth.mechanism, initial: Some(&auth.initial) }, out);
+        let auth = Command::Auth { mechanism: mechanism.name(), initial: initial.as_deref() };
+        let sent = client.send(auth, out);
         self.check(sent, "AUTH could not be sent");
     }
 
+    fn challenged(&mut self, challenge: &[u8], client: &mut Client, out: &mut Vec<u8>) {
+        let response = self.login.0.as_mut().and_then(|exchange| exchange.respond(challenge));
+        // None cancels the exchange; the server's answer to that is no news.
+        let sent = client.respond(response.as_deref(), out);
+        if response.is_none() {
+            self.refuse_all(&Said::ours(Enhanced(4, 7, 0), "the server's challenge is none of the mechanism"), false);
+            return self.quit(client, out);
+        }
+        self.check(sent, "the response could not be sent");
+    }
+
+    fn logged_in(&mut self, client: &mut Client, out: &mut Vec<u8>) {
+        if self.login.0.as_mut().is_some_and(|exchange| exchange.finish(None)) {
+            return self.ready(client, out);
+        }
+        self.refuse_all(&Said::ours(Enhanced(4, 7, 0), "the server has not proven that it knows us"), false);
+        self.quit(client, out);
+    }
+
     /// Begins the envelope, unless the server cannot take the message.
-    fn begin(&mut self, client: &mut Client, out: &mut Vec<u8>) {
-        let offers = client.extensions();
-        if offers.size.is_some_and(|most| most > 0 && self.envelope.size > most) {
-            self.refuse_all(&ours(Enhanced(5, 3, 4), "the message is over the server's size limit"), true);
-            return self.quit(client, out);
-        }
-        if self.envelope.eight_bit && !offers.eight_bit_mime {
-            self.refuse_all(&ours(Enhanced(5, 6, 3), "the message has 8-bit octets and the server no 8BITMIME"), true);
-            return self.quit(client, out);
-        }
-        self.stage = Stage::Envelope;
-        let body = if self.envelope.eight_bit { Some(BodyType::EightBitMime) } else { None };
-        let params = MailParams::new(Some(self.envelope.size), body);
-        let sent = client.send(Command::Mail { from: &self.envelope.sender, params }, out);
-        self.sent = 1;
-        match sent {
-            Err(SendError::Argument) => {
-                self.refuse_all(&ours(Enhanced(5, 1, 7), "the sender's address is not valid"), true);
+    fn ready(&mut self, client: &mut Client, out: &mut Vec<u8>) {
+        let verified = self.secured && self.options.verifies;
+        match lack(&self.envelope, &client.extensions(), verified) {
+            None => self.begin(false, client, out),
+            Some(Lack::Convert(most)) => {
+                self.stage = Stage::Convert(most);
+                if self.converted {
+                    self.refuse(client, out);
+                }
+            }
+            Some(Lack::Refuse { why, here_only }) => {
+                self.refused_us = here_only;
+                self.refuse_all(&why, true);
                 self.quit(client, out);
             }
-            _ => self.send_more(client, out),
-        }
-    }
-
-    /// Sends as much of the envelope as may be sent now.
-    fn send_more(&mut self, client: &mut Client, out: &mut Vec<u8>) {
-        while client.may_send() && self.stage == Stage::Envelope {
-            let index = self.sent - 1;
-            if let Some(recipient) = self.envelope.recipients.get(index) {
-                self.sent += 1;
-                if client.send(Command::Rcpt { to: recipient, params: RcptParams::default() }, out).is_err() {
-                    let said = ours(Enhanced(5, 1, 3), "the recipient's address is not valid");
-                    self.verdicts[index] = Some(Verdict::Failed(said));
-                }
-                continue;
-            }
-            if self.data_sent {
-                return;
-            }
-            let undecided = self.verdicts.iter().any(Option::is_none);
-            if !undecided {
-                return self.quit(client, out);
-            }
-            // With PIPELINING, DATA goes before the answers to RCPT are known.
-            self.data_sent = client.send(Command::Data, out).is_ok();
-            return;
-        }
-    }
-
-    fn recipient(&mut self, reply: ReplyLines<'_>, client: &mut Client, out: &mut Vec<u8>) {
-        // RCPTs are answered in order; those that were never sent are decided already.
-        while self.verdicts.get(self.answered).is_some_and(Option::is_some) {
-            self.answered += 1;
-        }
-        let index = self.answered;
-        self.answered += 1;
-        match reply.code / 100 {
-            2 => self.accepted.push(index),
-            class => {
-                if let Some(verdict) = self.verdicts.get_mut(index) {
-                    *verdict = Some(refused(said(reply), class == 5));
-                }
-            }
-        }
-        self.send_more(client, out);
-    }
-
-    fn proceed(&mut self, body: Body, client: &mut Client, out: &mut Vec<u8>) {
-        if self.accepted.is_empty() {
-            // RFC 2920 section 3.1: DATA went with the RCPTs, all were refused, and the server
-            // wants a message all the same: an empty one.
-            client.end(body, out);
-            self.stage = Stage::Ended;
-            return;
-        }
-        self.body = Some(body);
-        self.stage = Stage::Message;
-    }
-
-    fn message(&mut self, reply: ReplyLines<'_>, client: &mut Client, out: &mut Vec<u8>) {
-        let verdict = match reply.is_positive() {
-            true => Verdict::Delivered,
-            false => refused(said(reply), reply.code / 100 == 5),
-        };
-        let whose = match self.options.lmtp {
-            true => self.accepted.get(self.replied..=self.replied).unwrap_or_default(),
-            false => &self.accepted[..],
-        };
-        for &index in whose {
-            self.verdicts[index] = Some(verdict.clone());
-        }
-        self.replied += 1;
-        if !self.options.lmtp || self.replied >= self.accepted.len() {
-            self.quit(client, out);
         }
     }
 
     fn quit(&mut self, client: &mut Client, out: &mut Vec<u8>) {
         self.stage = Stage::Finished;
-        // With answers still out it may not be sent; then the connection is just closed.
-        let _ = client.send(Command::Quit, out);
+        self.transaction.content.abandon_chunks(client);
+        // With answers still out it may not be sent: then it is once they have come.
+        self.leaves = client.send(Command::Quit, out).is_err();
     }
 
     /// Decides whatever is undecided.
     fn refuse_all(&mut self, said: &Said, forever: bool) {
         for verdict in self.verdicts.iter_mut().filter(|verdict| verdict.is_none()) {
-            *verdict = Some(refused(said.clone(), forever));
+            *verdict = Some(Verdict::refused(said.clone(), forever));
         }
         self.stage = Stage::Finished;
     }
 
     fn check<T>(&mut self, sent: Result<T, SendError>, why: &str) {
         if sent.is_err() {
-            self.refuse_all(&ours(Enhanced(4, 3, 5), why), false);
+            self.refuse_all(&Said::ours(Enhanced(4, 3, 5), why), false);
         }
     }
-}
-
-fn refused(said: Said, forever: bool) -> Verdict {
-    if forever { Verdict::Failed(said) } else { Verdict::Deferred(said) }
-}
-
-fn ours(status: Enhanced, text: &str) -> Said {
-    Said { code: 0, status, text: text.to_owned() }
-}
-
-/// A reply, kept for the log and the bounce.
-fn said(reply: ReplyLines<'_>) -> Said {
-    let mut text = Vec::new();
-    for (index, line) in reply.lines().enumerate() {
-        if index > 0 {
-            text.push(b' ');
-        }
-        let room = SAID_MAX.saturating_sub(text.len());
-        put_printable(&line[..line.len().min(room)], &mut text);
-        if text.len() >= SAID_MAX {
-            break;
-        }
-    }
-    let class = (reply.code / 100) as u8;
-    let status = reply.enhanced().unwrap_or(Enhanced(class, 0, 0));
-    Said { code: reply.code, status, text: String::from_utf8(text).unwrap_or_default() }
 }

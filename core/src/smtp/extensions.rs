@@ -2,6 +2,8 @@
 
 use core::num::NonZeroU32;
 
+use super::config::FutureRelease;
+use super::params::parse_date;
 use super::reply::ReplyLines;
 use super::xclient::XclientAttributes;
 use crate::sasl::{Mechanism, Mechanisms};
@@ -38,8 +40,8 @@ pub struct Extensions {
     pub require_tls: bool,
     /// RFC 9422.
     pub limits: SessionLimits,
-    /// RFC 4865: the most seconds that a message may be held; none without the extension.
-    pub future_release: Option<u32>,
+    /// RFC 4865: how far in the future a message may be held.
+    pub future_release: Option<FutureRelease>,
     /// RFC 2852: the fewest seconds that `BY=n;R` may ask for, 0 without a limit; none without
     /// the extension.
     pub deliver_by: Option<u32>,
@@ -99,7 +101,7 @@ impl Extensions {
             10 if is("BINARYMIME") => self.binary_mime = true,
             10 if is("REQUIRETLS") => self.require_tls = true,
             11 if is("MT-PRIORITY") => self.mt_priority = true,
-            13 if is("FUTURERELEASE") => self.future_release = number(word(rest).0),
+            13 if is("FUTURERELEASE") => self.future_release = future_release(rest),
             19 if is("ENHANCEDSTATUSCODES") => self.enhanced_status_codes = true,
             _ => {
                 if let Some(first) = strip_prefix(keyword, b"AUTH=") {
@@ -109,6 +111,13 @@ impl Extensions {
             }
         }
     }
+}
+
+/// Seconds and a date; the extension is not offered without both (RFC 4865 section 3).
+fn future_release(params: &[u8]) -> Option<FutureRelease> {
+    let (seconds, until) = word(params);
+    let until = parse_date(core::str::from_utf8(until.trim_ascii()).ok()?)?;
+    Some(FutureRelease { seconds: number(seconds)?, until: u32::try_from(until.max(0)).unwrap_or(u32::MAX) })
 }
 
 /// Those of the names that this crate knows.
@@ -178,7 +187,8 @@ mod tests {
             all.chunking && all.binary_mime && all.dsn && all.require_tls && all.mt_priority && all.etrn && all.rrvs
         );
         assert_eq!((all.size, all.auth), (Some(1000), Mechanisms::PASSWORD));
-        assert_eq!((all.future_release, all.deliver_by), (Some(86400), Some(240)));
+        let most = FutureRelease { seconds: 86400, until: 1_796_083_200 };
+        assert_eq!((all.future_release, all.deliver_by), (Some(most), Some(240)));
         assert_eq!(all.limits.recipients, NonZeroU32::new(20));
         assert!(!all.xclient.is_empty() && !all.auth_with_equals);
     }

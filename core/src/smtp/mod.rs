@@ -32,10 +32,12 @@ mod request;
 mod server;
 mod xclient;
 
-pub use client::{Client, Id, Notice};
+pub use client::{CHUNKS_MAX, Chunks, Client, Id, Notice};
 pub use command::Verb;
 pub use config::{BareNewline, FutureRelease, Limits, Offers, Protocol, ServerConfig};
-pub use delivery::{Auth, Delivery, Envelope, Options, Progress, SAID_MAX, Said, TlsPolicy, Verdict};
+pub use delivery::{
+    CHUNK, Delivery, Envelope, Options, Progress, Recipient, SAID_MAX, Said, TRANSACTIONS_MAX, TlsPolicy, Verdict,
+};
 pub use event::{Event, Ticket, Tolerated};
 pub use extensions::{Extensions, SessionLimits};
 pub use params::{
@@ -46,4 +48,4 @@ pub use path::{Path, is_domain, is_mailbox, is_mailbox_utf8};
 pub use reply::{Enhanced, Reply, ReplyLines};
 pub use request::{Command, SendError};
 pub use server::Server;
-pub use xclient::{Xclient, XclientAttribute, XclientAttributes, XclientName, XclientValue};
+pub use xclient::{Xclient, XclientAttributes, XclientName, XclientValue};

@@ -17,8 +17,8 @@ mod mail;
 mod rcpt;
 mod xtext;
 
-pub(super) use date::write as put_date;
 pub use date::{DATE_MAX, DATE_MIN};
+pub(super) use date::{parse as parse_date, write as put_date};
 pub use dsn::{Notify, OriginalRecipient, Ret, unitext};
 pub use mail::{BodyType, ByMode, DeliverBy, Hold, MailParams, Priority};
 pub use rcpt::{RcptParams, RrvsAction, ValidSince};

@@ -52,6 +52,9 @@ imaps = ["0.0.0.0:993"]
 [tls]
 certificate = "certificate.pem"
 key = "key.pem"
+# Whose certificates our users may log in with (EXTERNAL): clients are asked for one then, and
+# need not have any. The account is the certificate's mail address.
+# client_ca = "ca.pem"
 
 # What is asked of servers that bring mail.
 [inbound]
@@ -82,6 +85,20 @@ key = "key.pem"
 [auth]
 # Take passwords over connections without TLS, where anyone on the way can read them.
 # plaintext = false
+# How users may log in. What is not possible on a connection is not offered there: -PLUS needs
+# TLS, OAUTHBEARER and XOAUTH2 need [auth.oauth], EXTERNAL needs client_ca. For old programs
+# there are SCRAM-SHA-1 and SCRAM-SHA-1-PLUS besides. An account whose password is older than
+# SCRAM here must log in by PLAIN once, or be given a password with account passwd.
+# mechanisms = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "EXTERNAL", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"]
+
+# Whose tokens (JWT) are taken. keys is a file with the issuer's public keys (a JSON Web Key
+# Set), which is read anew when it changes; login is the claim that names the account.
+# [auth.oauth]
+# issuer = "https://login.example.org"
+# audience = "mail"
+# keys = "jwks.json"
+# login = "email"
+# scope = ""                       # what clients are told to ask the issuer for
 
 # Mail that our users submit.
 [submission]

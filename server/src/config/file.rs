@@ -11,7 +11,7 @@ use super::reader::{Reader, Section, line, number, string};
 use super::values::{self, Read};
 use super::{
     CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
-    policy,
+    auth, policy,
 };
 use crate::account::normalize;
 
@@ -46,13 +46,10 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<ConfigError
         read_aliases(&mut reader, section, &mut config);
     }
     if let Some(section) = reader.section(file.table, "tls") {
-        reader.known(section, &["certificate", "key"]);
+        reader.known(section, &["certificate", "key", "client_ca"]);
         config.tls = certificate(&mut reader, section, file.table, folder);
     }
-    if let Some(section) = reader.section(file.table, "auth") {
-        reader.known(section, &["plaintext"]);
-        config.plaintext_login = reader.value(section, "plaintext", boolean).unwrap_or_default();
-    }
+    auth::read(&mut reader, file.table, folder, &mut config);
     if let Some(section) = reader.section(file.table, "dns") {
         reader.known(section, &["servers"]);
         let servers = reader.list(section, "servers", |value| values::server(string(value)?, 53));
@@ -373,7 +370,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
 }
 
 /// A path as in the file, or below the file's folder.
-fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
+pub(super) fn file_path(value: &DeValue<'_>, folder: &Path) -> Read<PathBuf> {
     match string(value)? {
         "" => Err("is empty, and must be a path".into()),
         text if text.contains('\0') => Err("has a NUL, which no path can hold".into()),

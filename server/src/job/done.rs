@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postkern::sasl::{Keys, NONCE};
+
 use super::{AccountId, MailboxId, QueueId, Spool, Timestamp};
 #[expect(unused_imports, reason = "for the documentation")]
 use super::{Admin, Job};
@@ -19,6 +21,10 @@ pub enum Done {
     Nothing,
     /// The account, unless login or password was wrong.
     Authenticated(Option<AccountId>),
+    /// What SCRAM goes on with.
+    ScramKeys(Box<ScramKeys>),
+    /// The account and its name, unless the token is none that is taken, or of nobody here.
+    Identified(Option<(AccountId, String)>),
     /// For each address asked for.
     Found(Vec<Option<AccountId>>),
     /// How long the client has to wait; none if its message may come in.
@@ -107,6 +113,17 @@ pub enum Failure {
     Full,
     /// The store failed: why, in words for the log.
     Broken(String),
+}
+
+/// What is kept of an account for SCRAM.
+#[derive(Debug)]
+pub struct ScramKeys {
+    /// Whose; none if there is no such account, or nothing is kept of it.
+    pub account: Option<AccountId>,
+    /// Its keys, or nobody's.
+    pub keys: Keys,
+    /// Random octets, for this exchange alone.
+    pub nonce: [u8; NONCE],
 }
 
 /// An accepted message.

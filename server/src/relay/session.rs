@@ -14,8 +14,6 @@ pub(super) struct RelaySession {
     id: QueueId,
     delivery: Delivery,
     progress: Progress,
-    /// Octets of the message sent.
-    at: u64,
     size: u64,
     asked_tls: bool,
     secured: bool,
@@ -26,10 +24,10 @@ pub(super) struct RelaySession {
 impl RelaySession {
     pub(super) fn new(id: QueueId, envelope: Envelope, hello: String, tls: TlsPolicy) -> Self {
         let size = envelope.size;
-        let options = Options { hello, lmtp: false, tls, auth: None };
+        let options = Options { tls, ..Options::new(hello) };
         let delivery = Delivery::new(envelope, options, false);
         let asked_tls = false;
-        Self { id, delivery, progress: Progress::Go, at: 0, size, asked_tls, secured: false, sent_message: false }
+        Self { id, delivery, progress: Progress::Go, size, asked_tls, secured: false, sent_message: false }
     }
 
     pub(super) fn verdicts(&self) -> &[Option<Verdict>] {
@@ -58,7 +56,8 @@ impl RelaySession {
     }
 
     fn read(&self) -> Step {
-        let range = self.at..self.size.min(self.at + PIECE);
+        let at = self.delivery.written();
+        let range = at..self.size.min(at + PIECE);
         Step::Job(Job::ReadQueued { id: self.id, range })
     }
 }
@@ -71,6 +70,10 @@ impl Session<Client> for RelaySession {
             _ => {}
         }
         self.progress = self.delivery.on(notice, machine, out);
+        if let Progress::Convert(_) = self.progress {
+            self.delivery.refuse(machine, out);
+            self.progress = self.delivery.progress();
+        }
         Step::Go
     }
 
@@ -79,19 +82,19 @@ impl Session<Client> for RelaySession {
             return Step::Go;
         }
         self.sent_message = true;
-        if self.at < self.size {
+        if self.delivery.written() < self.size {
             return self.read();
         }
-        self.progress = Progress::Go;
         self.delivery.end(machine, out);
+        self.progress = self.delivery.progress();
         Step::Go
     }
 
     fn done(&mut self, done: Done, machine: &mut Client, out: &mut Vec<u8>) -> Step {
         match done {
             Done::Octets(octets) if !octets.is_empty() => {
-                self.at += octets.len() as u64;
                 self.delivery.write(&octets, machine, out);
+                self.progress = self.delivery.progress();
             }
             other => {
                 tracing::error!(id = %self.id, ?other, "a queued message cannot be read");

@@ -18,13 +18,14 @@ use core::net::IpAddr;
 use std::sync::Arc;
 
 use postkern::imap::{Code, Command, Event, Server, ServerConfig, Status, Ticket, data, decode_mailbox};
+use postkern::sasl::TlsFacts;
 
 use self::append::Appending;
 use self::fetch::Fetching;
 use self::list::Listing;
 use self::messages::Searching;
 use self::view::View;
-use super::login::{Checked, Login, Next, broken};
+use super::login::{Login, Next, broken};
 use crate::config::Config;
 use crate::job::{AccountId, Done, Failure, MailboxId};
 use crate::mailbox::MailboxName;
@@ -101,8 +102,8 @@ impl Imap {
     /// A session for this client.
     pub fn new(config: Arc<Config>, peer: IpAddr) -> Self {
         Self {
+            login: Login::new(config.clone(), peer),
             config,
-            login: Login::new(peer),
             account: None,
             view: None,
             pending: Pending::Nothing,
@@ -116,7 +117,7 @@ impl Imap {
     pub fn machine(config: &Config) -> ServerConfig {
         let mut machine = ServerConfig::default();
         machine.tls = config.tls.is_some();
-        machine.sasl = super::MECHANISMS;
+        machine.sasl = config.auth.offers(None);
         machine.login_in_clear = config.plaintext_login;
         let limits = &config.limits;
         machine.limits.append = u32::try_from(limits.message).unwrap_or(u32::MAX);
@@ -139,21 +140,15 @@ impl Imap {
                 self.pending = Pending::Check(ticket);
                 return Step::Job(job);
             }
-        }
-        Step::Go
-    }
-
-    fn checked(&mut self, ticket: Ticket, done: &Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        match self.login.checked(done, &self.config.limits) {
-            Checked::Is(account, _) => {
+            Next::Is(account, _) => {
                 self.account = Some(account);
                 machine.finish(ticket, Status::Ok, Code::Capability, "logged in", out);
             }
-            Checked::Wrong { wait, last } => {
+            Next::Wrong { wait, last } => {
                 self.pending = Pending::Penance(ticket, last);
                 return Step::Wait(wait);
             }
-            Checked::Broken => machine.finish(ticket, Status::No, UNAVAILABLE.0, UNAVAILABLE.1, out),
+            Next::Broken => machine.finish(ticket, Status::No, UNAVAILABLE.0, UNAVAILABLE.1, out),
         }
         Step::Go
     }
@@ -174,9 +169,8 @@ impl Imap {
                     machine.finish(ticket, Status::No, Code::Atom("AUTHENTICATIONFAILED"), WRONG, out);
                     return Step::Go;
                 };
-                let job = self.login.password(&user, password.bytes().into_owned());
-                self.pending = Pending::Check(ticket);
-                return Step::Job(job);
+                let next = self.login.password(&user, password.bytes().into_owned());
+                return self.follow(next, ticket, machine, out);
             }
             command => match self.account {
                 Some(account) => return self.authenticated(account, command, ticket, machine, out),
@@ -279,6 +273,10 @@ impl Session<Server> for Imap {
         b"* BYE [SERVERBUG] internal error, try again later\r\n"
     }
 
+    fn secured(&mut self, facts: TlsFacts, machine: &mut Server) {
+        machine.set_mechanisms(self.login.secured(facts));
+    }
+
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match event {
             Event::Connect { ticket } => {
@@ -321,7 +319,10 @@ impl Session<Server> for Imap {
     fn done(&mut self, done: Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match std::mem::take(&mut self.pending) {
             Pending::Nothing => debug_assert!(false, "done without a job"),
-            Pending::Check(ticket) => return self.checked(ticket, &done, machine, out),
+            Pending::Check(ticket) => {
+                let next = self.login.checked(done);
+                return self.follow(next, ticket, machine, out);
+            }
             Pending::Penance(ticket, last) => {
                 machine.finish(ticket, Status::No, Code::Atom("AUTHENTICATIONFAILED"), WRONG, out);
                 if last {

@@ -5,53 +5,93 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
+use std::sync::Arc;
 
-use postkern::sasl::{Credentials, Exchange, Mechanism, Step};
+use postkern::sasl::{Credentials, Exchange, Hash, Mechanism, Mechanisms, Step, TlsFacts, Token, TokenRefusal};
 
-use crate::account::normalize;
-use crate::config::Limits;
+use crate::account::{normalize, prepared};
+use crate::config::Config;
 use crate::job::{AccountId, Done, Failure, Job, Secret};
+use crate::rates::Act;
 
 /// The tries of one connection.
-#[derive(Debug)]
 pub(crate) struct Login {
+    config: Arc<Config>,
     peer: IpAddr,
-    exchange: Option<Exchange>,
-    /// Whom the password under check is said to belong to.
-    claimed: String,
+    /// What TLS knows; none without it.
+    facts: Option<Box<TlsFacts>>,
+    exchange: Option<Box<Exchange>>,
+    /// What the mechanism under way is called in the log.
+    mechanism: &'static str,
+    asked: Asked,
+    /// SCRAM: whose keys the client must prove to have.
+    known: Option<AccountId>,
     failures: u32,
 }
 
-/// What to do after a client's message.
+/// What the job under way was asked for.
+#[derive(Default)]
+enum Asked {
+    #[default]
+    Nothing,
+    /// Whether the password is that of this login.
+    Password(String),
+    /// The keys of this login.
+    Keys,
+    /// Whose a token is; it must be this account's, if it is not empty.
+    Token(String),
+    /// Which of these are accounts.
+    Certificate(Vec<String>),
+    /// To note a failure.
+    Note,
+}
+
+/// What to do next.
 pub(crate) enum Next {
     /// Send this, in base64.
     Challenge(String),
-    /// Have it checked.
+    /// Have it done, and say [`Login::checked`].
     Check(Job),
-    /// The message is none of the mechanism.
-    Malformed,
-}
-
-/// What came of a check.
-pub(crate) enum Checked {
     /// Who it is: the account, and its address as it logged in, in lower case.
     Is(AccountId, String),
     /// Refuse after so much time; `last` if the connection ends then.
     Wrong { wait: Duration, last: bool },
     /// It could not be checked.
     Broken,
+    /// The message is none of the mechanism.
+    Malformed,
 }
 
 impl Login {
-    pub(crate) fn new(peer: IpAddr) -> Self {
-        Self { peer, exchange: None, claimed: String::new(), failures: 0 }
+    pub(crate) fn new(config: Arc<Config>, peer: IpAddr) -> Self {
+        Self {
+            config,
+            peer,
+            facts: None,
+            exchange: None,
+            mechanism: "",
+            asked: Asked::Nothing,
+            known: None,
+            failures: 0,
+        }
+    }
+
+    /// TLS is in place: what can be offered now.
+    pub(crate) fn secured(&mut self, facts: TlsFacts) -> Mechanisms {
+        self.facts = Some(Box::new(facts));
+        self.offers()
     }
 
     /// A mechanism begins.
     pub(crate) fn begin(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Next {
-        let Some(mechanism) = Mechanism::parse(mechanism) else { return Next::Malformed };
-        let (exchange, step) = Exchange::begin(mechanism, initial);
-        self.exchange = Some(exchange);
+        let offers = self.offers();
+        let known = Mechanism::parse(mechanism).filter(|&mechanism| offers.contains(mechanism));
+        // The machine has looked.
+        let Some(mechanism) = known else { return Next::Malformed };
+        self.mechanism = mechanism.name();
+        let facts = self.facts.as_deref().cloned().unwrap_or_default();
+        let (exchange, step) = Exchange::begin_over(mechanism, initial, offers, facts);
+        self.exchange = Some(Box::new(exchange));
         self.go_on(step)
     }
 
@@ -62,32 +102,48 @@ impl Login {
         self.go_on(step)
     }
 
-    /// A login and a password in plain commands (USER and PASS, LOGIN).
-    pub(crate) fn password(&mut self, login: &str, password: Vec<u8>) -> Job {
-        self.claimed = normalize(login);
-        Job::Authenticate { login: self.claimed.clone(), password: Secret(password) }
+    /// A login and a password in plain commands (USER and PASS, LOGIN): refused where neither
+    /// PLAIN nor LOGIN may be used.
+    pub(crate) fn password(&mut self, login: &str, password: Vec<u8>) -> Next {
+        self.mechanism = "command";
+        match (self.offers() & Mechanisms::PASSWORD).is_empty() {
+            true => self.wrong(login),
+            false => Next::Check(self.check_password(login, password)),
+        }
     }
 
     /// What came of the job.
-    pub(crate) fn checked(&mut self, done: &Done, limits: &Limits) -> Checked {
-        let claimed = std::mem::take(&mut self.claimed);
-        match done {
-            Done::Authenticated(Some(account)) => {
-                tracing::info!(peer = %self.peer, login = claimed, "logged in");
-                Checked::Is(*account, claimed)
+    pub(crate) fn checked(&mut self, done: Done) -> Next {
+        match (std::mem::take(&mut self.asked), done) {
+            (Asked::Note, Done::Failed(Failure::Busy)) => self.penance(true),
+            (_, Done::Failed(failure)) => {
+                broken(&failure);
+                self.exchange = None;
+                Next::Broken
             }
-            Done::Authenticated(None) => {
-                self.failures += 1;
-                tracing::warn!(peer = %self.peer, login = claimed.escape_debug().to_string(), "login refused");
-                Checked::Wrong { wait: limits.login_delay, last: self.failures >= limits.login_failures }
+            (Asked::Password(login), Done::Authenticated(Some(account))) => self.is(account, login),
+            (Asked::Password(login), Done::Authenticated(None)) => self.wrong(&login),
+            (Asked::Keys, Done::ScramKeys(found)) => {
+                self.known = found.account;
+                let Some(exchange) = &mut self.exchange else { return Next::Broken };
+                let step = exchange.keys(found.keys, &found.nonce);
+                self.go_on(step)
             }
-            Done::Failed(failure) => {
-                broken(failure);
-                Checked::Broken
+            (Asked::Token(wanted), Done::Identified(found)) => match found {
+                Some((account, name)) if wanted.is_empty() || wanted == name => self.is(account, name),
+                _ => self.refuse_token(),
+            },
+            (Asked::Certificate(names), Done::Found(found)) => {
+                let account = names.iter().zip(found).find_map(|(name, found)| Some((found?, name.clone())));
+                match account {
+                    Some((account, name)) => self.is(account, name),
+                    None => self.wrong(names.first().map_or("", String::as_str)),
+                }
             }
-            other => {
+            (Asked::Note, Done::Nothing) => self.penance(false),
+            (_, other) => {
                 debug_assert!(false, "not an answer to a login: {other:?}");
-                Checked::Broken
+                Next::Broken
             }
         }
     }
@@ -96,17 +152,93 @@ impl Login {
         match step {
             Step::Challenge(challenge) => Next::Challenge(challenge),
             Step::Claimed(Credentials { authorization, login, password }) => {
-                self.exchange = None;
                 // Nobody acts for another here; the refusal is the one for a wrong password.
-                let own = authorization.is_empty() || authorization.eq_ignore_ascii_case(&login);
-                let login = if own { login } else { String::new() };
-                Next::Check(self.password(&login, password))
+                let own = authorization.is_empty() || normalize(&authorization) == normalize(&login);
+                Next::Check(self.check_password(if own { &login } else { "" }, password))
             }
+            Step::Lookup { hash, login } => self.look_up(hash, &login),
+            Step::Proven { login, authorization } => {
+                let login = prepared(&login);
+                let own = authorization.is_empty() || prepared(&authorization) == login;
+                match self.known.take() {
+                    Some(account) if own => self.is(account, login),
+                    _ => self.wrong(&login),
+                }
+            }
+            Step::Token(Token { authorization, token }) => {
+                let Some(oauth) = self.config.auth.oauth.clone() else { return Next::Malformed };
+                self.asked = Asked::Token(normalize(&authorization));
+                Next::Check(Job::CheckToken { token: Secret(token.into_bytes()), oauth })
+            }
+            Step::External { authorization } => self.look_up_certificate(&authorization),
+            Step::Wrong => self.wrong(""),
             Step::Malformed => {
                 self.exchange = None;
                 Next::Malformed
             }
         }
+    }
+
+    fn check_password(&mut self, login: &str, password: Vec<u8>) -> Job {
+        self.exchange = None;
+        let login = normalize(login);
+        self.asked = Asked::Password(login.clone());
+        Job::Authenticate { login, password: Secret(password), scram: self.config.auth.hashes() }
+    }
+
+    fn look_up(&mut self, hash: Hash, login: &str) -> Next {
+        self.asked = Asked::Keys;
+        Next::Check(Job::ScramKeys { login: prepared(login), hash })
+    }
+
+    /// Who the certificate is for: the one that the client names, if it is among them.
+    fn look_up_certificate(&mut self, wanted: &str) -> Next {
+        let certificate = self.facts.as_deref().and_then(|facts| facts.peer_certificate.as_deref());
+        let addresses = certificate.map(postkern::sasl::addresses).unwrap_or_default();
+        let wanted = normalize(wanted);
+        let names = addresses.into_iter().map(normalize).filter(|name| wanted.is_empty() || *name == wanted);
+        let names: Vec<String> = names.collect();
+        if names.is_empty() {
+            return self.wrong(&wanted);
+        }
+        self.asked = Asked::Certificate(names.clone());
+        Next::Check(Job::Lookup { addresses: names })
+    }
+
+    /// RFC 7628 section 3.2.3: the refusal is a challenge first.
+    fn refuse_token(&mut self) -> Next {
+        let Some(exchange) = &mut self.exchange else { return Next::Broken };
+        let oauth = self.config.auth.oauth.as_deref();
+        let openid_configuration = oauth.map(crate::config::Oauth::openid_configuration).unwrap_or_default();
+        let scope = oauth.map_or("", |oauth| &oauth.scope);
+        let step = exchange.refuse_token(TokenRefusal { scope, openid_configuration: &openid_configuration });
+        self.go_on(step)
+    }
+
+    fn is(&mut self, account: AccountId, login: String) -> Next {
+        self.exchange = None;
+        tracing::info!(peer = %self.peer, login, mechanism = self.mechanism, "logged in");
+        Next::Is(account, login)
+    }
+
+    /// The failure is noted for all connections of this peer, then for this one.
+    fn wrong(&mut self, login: &str) -> Next {
+        self.exchange = None;
+        let login = login.escape_debug().to_string();
+        tracing::warn!(peer = %self.peer, login, mechanism = self.mechanism, "login refused");
+        self.asked = Asked::Note;
+        let limit = self.config.limits.login_failures_per_hour;
+        Next::Check(Job::Count { act: Act::LoginFailure(self.peer), limit, asked: false })
+    }
+
+    fn penance(&mut self, barred: bool) -> Next {
+        self.failures += 1;
+        let limits = &self.config.limits;
+        Next::Wrong { wait: limits.login_delay, last: barred || self.failures >= limits.login_failures }
+    }
+
+    fn offers(&self) -> Mechanisms {
+        self.config.auth.offers(self.facts.as_deref())
     }
 }
 

@@ -9,8 +9,3 @@ pub mod imap;
 mod login;
 pub mod pop3;
 pub mod smtp;
-
-use postkern::sasl::Mechanisms;
-
-/// Mechanisms that are offered.
-pub(crate) const MECHANISMS: Mechanisms = Mechanisms::PASSWORD;

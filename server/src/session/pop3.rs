@@ -9,9 +9,10 @@ use core::net::IpAddr;
 use std::sync::Arc;
 
 use postkern::pop3::{Command, Event, Server, ServerConfig, Ticket, Utf8};
+use postkern::sasl::TlsFacts;
 
 use self::send::Sending;
-use super::login::{Checked, Login, Next, broken};
+use super::login::{Login, Next, broken};
 use crate::config::Config;
 use crate::job::{AccountId, Done, Failure, Job, Maildrop};
 use crate::mailbox::UidSet;
@@ -57,8 +58,8 @@ impl Pop3 {
     /// A session for this client.
     pub fn new(config: Arc<Config>, peer: IpAddr) -> Self {
         Self {
+            login: Login::new(config.clone(), peer),
             config,
-            login: Login::new(peer),
             user: String::new(),
             maildrop: None,
             pending: Pending::Nothing,
@@ -70,7 +71,7 @@ impl Pop3 {
     pub fn machine(config: &Config) -> ServerConfig {
         let mut machine = ServerConfig::default();
         machine.tls = config.tls.is_some();
-        machine.sasl = super::MECHANISMS;
+        machine.sasl = config.auth.offers(None);
         (machine.utf8, machine.lang) = (Utf8::Names, true);
         machine.login_in_clear = config.plaintext_login;
         let limits = &config.limits;
@@ -88,18 +89,12 @@ impl Pop3 {
                 self.pending = Pending::Check(ticket);
                 return Step::Job(job);
             }
-        }
-        Step::Go
-    }
-
-    fn checked(&mut self, ticket: Ticket, done: &Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        match self.login.checked(done, &self.config.limits) {
-            Checked::Is(account, _) => return self.open(account, ticket),
-            Checked::Wrong { wait, last } => {
+            Next::Is(account, _) => return self.open(account, ticket),
+            Next::Wrong { wait, last } => {
                 self.pending = Pending::Penance(ticket, last);
                 return Step::Wait(wait);
             }
-            Checked::Broken => machine.err(ticket, BROKEN, out),
+            Next::Broken => machine.err(ticket, BROKEN, out),
         }
         Step::Go
     }
@@ -135,9 +130,8 @@ impl Pop3 {
             }
             Command::Pass(password) => {
                 let user = std::mem::take(&mut self.user);
-                let job = self.login.password(&user, password.into());
-                self.pending = Pending::Check(ticket);
-                return Step::Job(job);
+                let next = self.login.password(&user, password.into());
+                return self.follow(next, ticket, machine, out);
             }
             Command::Capa => {
                 machine.capabilities(ticket, &["EXPIRE NEVER", "IMPLEMENTATION Postkern"], out);
@@ -280,6 +274,10 @@ impl Session<Server> for Pop3 {
         b"-ERR [SYS/TEMP] internal error, try again later\r\n"
     }
 
+    fn secured(&mut self, facts: TlsFacts, machine: &mut Server) {
+        machine.set_mechanisms(self.login.secured(facts));
+    }
+
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match event {
             Event::Connect { ticket } => {
@@ -307,7 +305,10 @@ impl Session<Server> for Pop3 {
     fn done(&mut self, done: Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match std::mem::take(&mut self.pending) {
             Pending::Nothing => debug_assert!(false, "done without a job"),
-            Pending::Check(ticket) => return self.checked(ticket, &done, machine, out),
+            Pending::Check(ticket) => {
+                let next = self.login.checked(done);
+                return self.follow(next, ticket, machine, out);
+            }
             Pending::Penance(ticket, last) => {
                 machine.err(ticket, WRONG, out);
                 if last {

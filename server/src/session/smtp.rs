@@ -16,6 +16,7 @@ mod verify;
 use core::net::IpAddr;
 use std::sync::Arc;
 
+use postkern::sasl::TlsFacts;
 use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
 
 use crate::config::{Config, Listener};
@@ -28,7 +29,7 @@ use crate::trace::HeaderScan;
 use self::recipient::Recipient;
 use self::sender::Sender;
 use self::verify::Verify;
-use super::login::{Checked, Login, Next, broken};
+use super::login::{Login, Next, broken};
 
 /// A session of SMTP, submission or LMTP.
 pub struct Smtp {
@@ -93,11 +94,11 @@ impl Smtp {
     /// A session on this listener, for this client.
     pub fn new(config: Arc<Config>, listener: Listener, peer: IpAddr) -> Self {
         Self {
+            login: Login::new(config.clone(), peer),
             config,
             listener,
             peer,
             hello: String::new(),
-            login: Login::new(peer),
             account: None,
             transaction: Transaction::default(),
             pending: Pending::Nothing,
@@ -111,7 +112,7 @@ impl Smtp {
         machine.tls = config.tls.is_some();
         machine.auth_in_clear = config.plaintext_login;
         if is_submission(listener) {
-            machine.auth = super::MECHANISMS;
+            machine.auth = config.auth.offers(None);
             machine.limits.login = Some(config.limits.login_time);
         }
         if listener == Listener::Lmtp {
@@ -142,21 +143,15 @@ impl Smtp {
                 self.pending = Pending::Check(ticket);
                 return Step::Job(job);
             }
-        }
-        Step::Go
-    }
-
-    fn checked(&mut self, ticket: Ticket, done: &Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
-        match self.login.checked(done, &self.config.limits) {
-            Checked::Is(account, login) => {
+            Next::Is(account, login) => {
                 self.account = Some((account, login));
                 machine.reply(ticket, &AUTHENTICATED, out);
             }
-            Checked::Wrong { wait, last } => {
+            Next::Wrong { wait, last } => {
                 self.pending = Pending::Penance(ticket, last);
                 return Step::Wait(wait);
             }
-            Checked::Broken => machine.reply(ticket, &LOGIN_BROKEN, out),
+            Next::Broken => machine.reply(ticket, &LOGIN_BROKEN, out),
         }
         Step::Go
     }
@@ -176,6 +171,13 @@ fn is_submission(listener: Listener) -> bool {
 impl Session<Server> for Smtp {
     fn apology(&self) -> &'static [u8] {
         b"421 4.3.0 internal error, try again later\r\n"
+    }
+
+    fn secured(&mut self, facts: TlsFacts, machine: &mut Server) {
+        let mechanisms = self.login.secured(facts);
+        if is_submission(self.listener) {
+            machine.set_mechanisms(mechanisms);
+        }
     }
 
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
@@ -254,7 +256,10 @@ impl Session<Server> for Smtp {
     fn done(&mut self, done: Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match std::mem::take(&mut self.pending) {
             Pending::Nothing => debug_assert!(false, "done without a job"),
-            Pending::Check(ticket) => return self.checked(ticket, &done, machine, out),
+            Pending::Check(ticket) => {
+                let next = self.login.checked(done);
+                return self.follow(next, ticket, machine, out);
+            }
             Pending::Penance(ticket, last) => machine.reply(ticket, if last { &WRONG_LAST } else { &WRONG }, out),
             Pending::Sender(sender) => return self.mail_done(*sender, done, machine, out),
             Pending::Recipient(recipient) => return self.rcpt_done(*recipient, done, machine, out),

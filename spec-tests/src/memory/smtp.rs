@@ -286,6 +286,8 @@ impl Scripted {
                     answer(535, 7, 8, "no such account or wrong password")
                 }
             }
+            // Mechanisms that need more than a list of users: the service runner has them.
+            _ => answer(535, 7, 8, "not offered here"),
         }]
     }
 

@@ -5,11 +5,16 @@
 //! `421 closing TEXT`, `error TEXT` for an argument that the machine refused to send.
 //! `A: offer X` gives it these C lines to say, as soon as they may be said.
 //! `A: try X` says as much of these C lines as may be said now, and forgets the rest.
-//! `A: body X` sends a message as it stands; `A: mail X`, `A: rcpt X`, `A: ehlo X`, `A: vrfy X` send a command whose argument has
-//! escapes.
+//! `A: body X` sends a message as it stands; `A: mail X`, `A: rcpt X`, `A: ehlo X`, `A: vrfy X`,
+//! `A: expn X`, `A: noop X`, `A: help X`, `A: etrn X` send a command whose argument has escapes.
+//! A line BDAT takes as many octets behind it as it says.
 
-use postkern::smtp::{BodyType, Client, Command, MailParams, Notice, RcptParams};
-use postkern::smtp::{Verb, is_domain};
+mod line;
+
+pub(super) use line::{body, by, ret, rrvs};
+
+use line::{Line, line};
+use postkern::smtp::{Chunks, Client, Command, MailParams, Notice, RcptParams, Verb};
 
 use super::bench::{App, Bench};
 use crate::pattern::{Pattern, first_line};
@@ -42,6 +47,7 @@ struct Sayer {
     /// To be said, as soon as the machine lets us.
     script: Vec<u8>,
     body: Option<postkern::Body>,
+    chunks: Option<Chunks>,
     challenged: bool,
     log: Vec<String>,
 }
@@ -58,23 +64,62 @@ impl Sayer {
                     machine.end(body, out);
                 }
                 self.script.drain(..len);
-            } else if (self.challenged || machine.may_send())
-                && let Some((line, _)) = first_line(&self.script)
-            {
-                let line = String::from_utf8(line.to_vec()).map_err(|_| cannot("octets that are no text"))?;
-                self.script.drain(..line.len() + 2);
-                if std::mem::take(&mut self.challenged) {
-                    let response = (line != "*").then_some(&line[..]);
-                    machine.respond(response, out).map_err(|error| cannot(&format!("{line}: {error}")))?;
-                } else {
-                    let command = command(&line).ok_or_else(|| cannot(&line))?;
-                    machine.send(command, out).map_err(|error| cannot(&format!("{line}: {error}")))?;
-                }
-            } else {
+            } else if !self.say_line(machine, out)? {
                 return Ok(moved);
             }
             moved = true;
         }
+    }
+
+    /// Says the next line of the script, if there is one and it may be said now.
+    fn say_line(&mut self, machine: &mut Client, out: &mut Vec<u8>) -> Result<bool, String> {
+        let Some((first, rest)) = first_line(&self.script) else { return Ok(false) };
+        let text = String::from_utf8(first.to_vec()).map_err(|_| cannot("octets that are no text"))?;
+        let error = |error| cannot(&format!("{text}: {error}"));
+        let mut len = text.len() + 2;
+        if self.challenged {
+            let response = (text != "*").then_some(&text[..]);
+            machine.respond(response, out).map_err(error)?;
+            self.challenged = false;
+        } else {
+            match line(&text).ok_or_else(|| cannot(&text))? {
+                Line::Chunk { octets, last } => {
+                    if rest.len() < octets || !(machine.may_send() || machine.may_chunk()) {
+                        return Ok(false);
+                    }
+                    let mut chunks = match self.chunks.take() {
+                        Some(chunks) => chunks,
+                        None => machine.begin_chunks().map_err(error)?,
+                    };
+                    match last {
+                        true => {
+                            machine.end_chunks(chunks, &rest[..octets], out).map_err(|_| cannot(&text))?;
+                        }
+                        false => {
+                            machine.chunk(&mut chunks, &rest[..octets], out).map_err(error)?;
+                            self.chunks = Some(chunks);
+                        }
+                    }
+                    len += octets;
+                }
+                Line::Command(Command::Rset | Command::Quit) if self.chunks.is_some() => {
+                    let command = if text == "RSET" { Command::Rset } else { Command::Quit };
+                    if machine.send(command, out).is_err() {
+                        return Ok(false);
+                    }
+                    self.chunks = None;
+                }
+                _ if !machine.may_send() => return Ok(false),
+                Line::Xclient(attributes) => {
+                    machine.send(Command::Xclient(&attributes), out).map_err(error)?;
+                }
+                Line::Command(command) => {
+                    machine.send(command, out).map_err(error)?;
+                }
+            }
+        }
+        self.script.drain(..len);
+        Ok(true)
     }
 
     fn send(&mut self, words: &str, machine: &mut Client, out: &mut Vec<u8>) -> Result<(), String> {
@@ -103,6 +148,10 @@ impl Sayer {
             "mail" => Command::Mail { from: &argument, params: MailParams::default() },
             "rcpt" => Command::Rcpt { to: &argument, params: RcptParams::default() },
             "vrfy" => Command::Vrfy(&argument),
+            "expn" => Command::Expn(&argument),
+            "noop" => Command::Noop(&argument),
+            "help" => Command::Help(&argument),
+            "etrn" => Command::Etrn(&argument),
             _ => return Err(format!("A: a client knows no {verb}")),
         };
         if let Err(error) = machine.send(command, out) {
@@ -173,41 +222,4 @@ fn unstuffed(script: &[u8]) -> Option<(Vec<u8>, usize)> {
         message.extend_from_slice(b"\r\n");
         rest = after;
     }
-}
-
-/// A C line as a command of the machine's; none if it has none such.
-fn command(line: &str) -> Option<Command<'_>> {
-    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
-    Some(match verb {
-        "EHLO" if is_domain(rest) => Command::Ehlo(rest),
-        "HELO" if is_domain(rest) => Command::Helo(rest),
-        "LHLO" if is_domain(rest) => Command::Lhlo(rest),
-        "MAIL" => {
-            let (from, params) = rest.strip_prefix("FROM:<")?.split_once('>')?;
-            let mut mail = MailParams::default();
-            for param in params.split_ascii_whitespace() {
-                match param.split_once('=')? {
-                    ("SIZE", size) => mail.size = Some(size.parse().ok()?),
-                    ("BODY", "7BIT") => mail.body = Some(BodyType::SevenBit),
-                    ("BODY", "8BITMIME") => mail.body = Some(BodyType::EightBitMime),
-                    _ => return None,
-                }
-            }
-            Command::Mail { from, params: mail }
-        }
-        "RCPT" => Command::Rcpt { to: rest.strip_prefix("TO:<")?.strip_suffix('>')?, params: RcptParams::default() },
-        "VRFY" => Command::Vrfy(rest),
-        "AUTH" => match rest.split_once(' ') {
-            Some((mechanism, "=")) => Command::Auth { mechanism, initial: Some("") },
-            Some((mechanism, initial)) => Command::Auth { mechanism, initial: Some(initial) },
-            None => Command::Auth { mechanism: rest, initial: None },
-        },
-        "DATA" => Command::Data,
-        "RSET" => Command::Rset,
-        "NOOP" => Command::Noop,
-        "HELP" => Command::Help,
-        "STARTTLS" => Command::StartTls,
-        "QUIT" => Command::Quit,
-        _ => return None,
-    })
 }

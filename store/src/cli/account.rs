@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead};
 
+use postkern::sasl::Hash;
 use postkern::smtp::is_mailbox;
-use postkern_server::account::{PASSWORD_MAX, check_password, hash, normalize};
+use postkern_server::account::{PASSWORD_MAX, check_password, hash, normalize, scram_keys};
 use postkern_server::config::Config;
 use postkern_server::job::{Admin, Backend, Done, Failure, Job};
 
@@ -20,7 +21,7 @@ pub(super) fn add(args: &Named) -> Result<(), CliError> {
     let name = served(&args.name, &config)?;
     let backend = open(&config.data)?;
     let password = password(args.password_stdin)?;
-    match create(&*backend, &name, &password)? {
+    match create(&*backend, &name, &password, &config.auth.hashes())? {
         true => print(&format!("{name} can send and read mail now\n")),
         false => Err(CliError::Refused(format!("{name} is there already: account passwd changes its password"))),
     }
@@ -43,9 +44,13 @@ pub(super) fn passwd(args: &Named) -> Result<(), CliError> {
     let config = check::read(&args.file.config)?;
     let name = normalize(&args.name);
     let backend = open(&config.data)?;
-    let verifier = hash(password(args.password_stdin)?.as_bytes(), random()?);
-    match backend.run(Job::Admin(Admin::SetVerifier { name: name.clone(), verifier })) {
-        Done::Nothing => print(&format!("{name} has a new password\n")),
+    let password = password(args.password_stdin)?;
+    let verifier = hash(password.as_bytes(), random()?);
+    match backend.run(Job::Admin(Admin::SetVerifier { name: name.clone(), verifier: verifier.clone() })) {
+        Done::Nothing => {
+            keep_scram(&*backend, &name, verifier, &password, &config.auth.hashes())?;
+            print(&format!("{name} has a new password\n"))
+        }
         other => Err(absent(other, &name)),
     }
 }
@@ -61,12 +66,33 @@ pub(super) fn remove(args: &Removed) -> Result<(), CliError> {
     }
 }
 
-/// Makes an account; tells whether it was not there before.
-pub(super) fn create(backend: &dyn Backend, name: &str, password: &str) -> Result<bool, CliError> {
+/// Makes an account, whose password can be used with SCRAM by these hashes; tells whether it
+/// was not there before.
+pub(super) fn create(backend: &dyn Backend, name: &str, password: &str, hashes: &[Hash]) -> Result<bool, CliError> {
     let verifier = hash(password.as_bytes(), random()?);
-    match backend.run(Job::Admin(Admin::AddAccount { name: name.to_owned(), verifier })) {
-        Done::Account(_) => Ok(true),
+    match backend.run(Job::Admin(Admin::AddAccount { name: name.to_owned(), verifier: verifier.clone() })) {
+        Done::Account(_) => keep_scram(backend, name, verifier, password, hashes).map(|()| true),
         Done::Failed(Failure::Exists) => Ok(false),
+        other => Err(CliError::unexpected(other)),
+    }
+}
+
+fn keep_scram(
+    backend: &dyn Backend,
+    name: &str,
+    verifier: String,
+    password: &str,
+    hashes: &[Hash],
+) -> Result<(), CliError> {
+    let mut keys = Vec::new();
+    for &hash in hashes {
+        keys.extend(scram_keys(hash, password.as_bytes(), random()?));
+    }
+    if keys.len() < hashes.len() {
+        eprintln!("note: that password has characters that SCRAM does not allow: PLAIN and LOGIN alone will take it");
+    }
+    match backend.run(Job::Admin(Admin::SetScram { name: name.to_owned(), verifier, keys })) {
+        Done::Nothing => Ok(()),
         other => Err(CliError::unexpected(other)),
     }
 }

@@ -16,6 +16,7 @@ use super::files::print;
 use super::listen::{self, Unbound};
 use crate::runtime::ClientTls;
 use crate::tls::{self, ServerTls};
+use crate::tokens::read_keys;
 
 /// Where the system says which name servers to ask.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -113,7 +114,16 @@ fn examine_loaded(source: &Source<'_>, config: Config) -> Result<Checked, CliErr
         Ok(tls) => {
             let doubts = tls.doubts(&config.hostname, SystemTime::now());
             notes.extend(doubts.iter().map(|doubt| format!("{}: {doubt}", files.certificate.display())));
-            Some(tls)
+            match &config.auth.client_ca {
+                None => Some(tls),
+                Some(authorities) => match tls.asking_clients(authorities) {
+                    Ok(tls) => Some(tls),
+                    Err(error) => {
+                        wrong.push(source.blame("tls.client_ca", error));
+                        None
+                    }
+                },
+            }
         }
         Err(error) => {
             let key = if error.file() == files.key { "tls.key" } else { "tls.certificate" };
@@ -124,6 +134,11 @@ fn examine_loaded(source: &Source<'_>, config: Config) -> Result<Checked, CliErr
     let clients = tls::clients(config.relay.ca_file.as_deref());
     if let Err(error) = &clients {
         wrong.push(source.blame("relay.ca_file", error));
+    }
+    if let Some(oauth) = &config.auth.oauth
+        && let Err(why) = read_keys(&oauth.keys)
+    {
+        wrong.push(source.blame("auth.oauth.keys", format!("{}: {why}", oauth.keys.display())));
     }
     if config.data.exists() && !config.data.is_dir() {
         wrong.push(source.blame("data", format!("{} is to hold the store, and is no folder", config.data.display())));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use postkern_server::config::{CertificateFiles, Listener};
+use postkern_server::config::{Auth, CertificateFiles, Listener};
 use postkern_server::job::{Backend, Done, Job, Secret};
 
 use super::args::ReadyMade;
@@ -122,13 +122,14 @@ fn known(name: &str, password: Option<&str>, backend: &dyn Backend, file: &Path)
              anew"
         )));
     };
-    let job = Job::Authenticate { login: name.to_owned(), password: Secret(password.into()) };
+    let hashes = Auth::default().hashes();
+    let job = Job::Authenticate { login: name.to_owned(), password: Secret(password.into()), scram: hashes.clone() };
     let fits = match backend.run(job) {
         Done::Authenticated(found) => found.is_some(),
         other => return Err(CliError::unexpected(other)),
     };
     // One that is there and has another password was changed since.
-    let changed = !fits && !account::create(backend, name, password)?;
+    let changed = !fits && !account::create(backend, name, password, &hashes)?;
     Ok(Known { name: name.to_owned(), password: password.to_owned(), changed })
 }
 

@@ -91,7 +91,7 @@ impl Site {
         make_folder(&config.data)?;
         let backend: Arc<dyn Backend> = Arc::new(Sqlite::open_serving(&config.data)?);
         let password = random_password()?;
-        account::create(&*backend, account, &password)?;
+        account::create(&*backend, account, &password, &config.auth.hashes())?;
 
         let (stop, stopped) =
             UnixStream::pair().map_err(|source| CliError::Io { what: "no pair of sockets".into(), source })?;

@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use postkern::sasl::plain_response;
-use postkern::smtp::{Auth, Client, Delivery, Envelope, Notice, Options, Progress, TlsPolicy, Verdict};
+use postkern::sasl::{ClientExchange, Identity};
+use postkern::smtp::{BodyType, Client, Delivery, Envelope, Notice, Options, Progress, TlsPolicy, Verdict};
 use postkern_server::config::Listener;
 use postkern_server::job::Timestamp;
 use postkern_server::queue::QueueEntry;
@@ -107,25 +107,18 @@ fn sites(runtime: &'static dyn Runtime, tap: crate::runtime::TapFactory) -> Resu
 
 /// Hands the message to the first server, as a mail program does.
 fn submit(site: &Site, message: &[u8], screen: &Arc<Mutex<Screen>>) -> Result<(), ClientError> {
-    let initial = plain_response(ALICE, &site.password).ok_or(ClientError::Stuck)?;
-    let envelope = Envelope {
-        sender: ALICE.into(),
-        recipients: vec![BOB.into()],
-        size: message.len() as u64,
-        eight_bit: !message.is_ascii(),
-    };
-    let options = Options {
-        hello: "laptop.a.test".into(),
-        lmtp: false,
-        tls: TlsPolicy::Required,
-        auth: Some(Auth { mechanism: "PLAIN", initial }),
-    };
+    let identity = Identity::Password { login: ALICE.into(), password: site.password.clone().into_bytes() };
+    let mut envelope = Envelope::new(ALICE, message.len() as u64).to(BOB);
+    envelope.body = if message.is_ascii() { BodyType::SevenBit } else { BodyType::EightBitMime };
+    let options = Options { tls: TlsPolicy::Required, ..Options::new("laptop.a.test") };
     let tls = trusting(&site.certificate).map_err(|error| ClientError::Refused(error.to_string()))?;
     let peer = Peer { address: site.address(Listener::Submission), tls, implicit: false };
     let mut delivery = Delivery::new(envelope, options, false);
+    delivery.log_in(Box::new(ClientExchange::new(identity)));
     let mut link = Link::open(&peer, Client::new(), Screen::tap(screen))?;
     link.run(|notice: Notice<'_>, client: &mut Client, out: &mut Vec<u8>| match delivery.on(notice, client, out) {
-        Progress::Go => ControlFlow::Continue(()),
+        // A server of ours takes 8 bits.
+        Progress::Go | Progress::Convert(_) => ControlFlow::Continue(()),
         Progress::Message => {
             delivery.write(message, client, out);
             delivery.end(client, out);
@@ -135,7 +128,7 @@ fn submit(site: &Site, message: &[u8], screen: &Arc<Mutex<Screen>>) -> Result<()
     })?;
     link.finish();
     match delivery.verdicts() {
-        [Some(Verdict::Delivered)] => Ok(()),
+        [Some(Verdict::Delivered { .. })] => Ok(()),
         [Some(Verdict::Deferred(said) | Verdict::Failed(said))] => {
             Err(ClientError::Refused(format!("{} {}", said.code, said.text)))
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use postkern::sasl::{Hash, Keys};
 use postkern_server::digest::Digest;
 use postkern_server::job::{AccountId, Admin, Done, Failure, Job, MailboxId, QueueId, Timestamp};
 use postkern_server::mailbox::{Flags, MailboxName, Meta, SpecialUse};
@@ -34,6 +35,7 @@ struct Counters {
 
 pub(super) struct Account {
     verifier: String,
+    scram: BTreeMap<Hash, Keys>,
     created: Timestamp,
     pub(super) mailboxes: BTreeMap<MailboxName, MailboxId>,
     pub(super) subscribed: BTreeSet<MailboxName>,
@@ -98,6 +100,8 @@ impl State {
             }
             Job::Admin(admin) => self.administer(admin, now, effects),
             Job::Authenticate { .. }
+            | Job::ScramKeys { .. }
+            | Job::CheckToken { .. }
             | Job::Lookup { .. }
             | Job::Count { .. }
             | Job::Created { .. }
@@ -119,9 +123,12 @@ impl State {
             Admin::AddAccount { name, verifier } => self.add_account(&name, verifier, now).map(Done::Account),
             Admin::SetVerifier { name, verifier } => {
                 let account = self.account_named(&name).ok_or(Failure::NoSuchAccount)?;
-                self.account(account)?.verifier = verifier;
+                let account = self.account(account)?;
+                account.verifier = verifier;
+                account.scram.clear();
                 Ok(Done::Nothing)
             }
+            Admin::SetScram { name, verifier, keys } => nothing(self.set_scram(&name, &verifier, keys)),
             Admin::RemoveAccount { name } => nothing(self.remove_account(&name, effects)),
             Admin::Accounts => Ok(Done::Accounts(self.account_names())),
             Admin::Queue => Ok(Done::Queue(self.queue_entries())),
@@ -138,8 +145,16 @@ impl State {
         self.last.account += 1;
         let id = AccountId(self.last.account);
         self.names.insert(name, id);
-        self.accounts
-            .insert(id, Account { verifier, created: now, mailboxes: BTreeMap::new(), subscribed: BTreeSet::new() });
+        self.accounts.insert(
+            id,
+            Account {
+                verifier,
+                scram: BTreeMap::new(),
+                created: now,
+                mailboxes: BTreeMap::new(),
+                subscribed: BTreeSet::new(),
+            },
+        );
         let others = rules::FIRST_MAILBOXES.map(|(name, special_use)| (name, Some(special_use)));
         for (name, special_use) in [("INBOX", None)].into_iter().chain(others) {
             let name = MailboxName::new(name).map_err(Failure::Cannot)?;
@@ -186,6 +201,20 @@ impl State {
     pub(super) fn verifier(&self, login: &str) -> Option<(AccountId, String)> {
         let id = self.account_named(login)?;
         self.accounts.get(&id).map(|account| (id, account.verifier.clone()))
+    }
+
+    pub(super) fn scram(&self, account: AccountId, hash: Hash) -> Option<Keys> {
+        self.accounts.get(&account)?.scram.get(&hash).cloned()
+    }
+
+    /// Keeps keys of a password, if it is still that of `verifier`.
+    pub(super) fn set_scram(&mut self, name: &str, verifier: &str, keys: Vec<Keys>) -> Result<(), Failure> {
+        let account = self.account_named(name).ok_or(Failure::NoSuchAccount)?;
+        let account = self.account(account)?;
+        if account.verifier == verifier {
+            account.scram.extend(keys.into_iter().map(|keys| (keys.hash(), keys)));
+        }
+        Ok(())
     }
 
     pub(super) fn lookup(&self, addresses: &[String]) -> Vec<Option<AccountId>> {

@@ -1,13 +1,15 @@
 //! Accounts.
 
+use postkern::sasl::{Hash, Keys};
 use postkern_server::job::{AccountId, Failure, MailboxId, Timestamp};
 use postkern_server::mailbox::MailboxName;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fault::Outcome;
+use super::fault::{OpenError, Outcome};
 use super::mailboxes;
 use super::writer::Change;
 use crate::rules;
+use crate::scram;
 
 /// The next number of a kind, never given before.
 pub(super) fn next(db: &Connection, counter: &str) -> Outcome<i64> {
@@ -24,6 +26,65 @@ pub(super) fn verifier(db: &Connection, login: &str) -> Outcome<Option<(AccountI
     let mut statement = db.prepare_cached("SELECT id, verifier FROM account WHERE name = ?1")?;
     let found = statement.query_row([rules::account_name(login)], |row| Ok((AccountId(row.get(0)?), row.get(1)?)));
     Ok(found.optional()?)
+}
+
+/// What is kept of an account's password for SCRAM.
+pub(super) fn scram(db: &Connection, login: &str, hash: Hash) -> Outcome<Option<(AccountId, Keys)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT account, salt, iterations, stored_key, server_key FROM scram JOIN account ON id = account
+         WHERE name = ?1 AND hash = ?2",
+    )?;
+    let found = statement.query_row(params![rules::account_name(login), hash_name(hash)], |row| {
+        let octets = |at| row.get::<_, Vec<u8>>(at);
+        let keys = Keys::restore(hash, &octets(1)?, row.get(2)?, &octets(3)?, &octets(4)?);
+        Ok((AccountId(row.get(0)?), keys))
+    });
+    let Some((account, keys)) = found.optional()? else { return Ok(None) };
+    if keys.is_none() {
+        tracing::error!(account = account.0, "what is kept for SCRAM is damaged: set the password anew");
+    }
+    Ok(keys.map(|keys| (account, keys)))
+}
+
+/// By which hashes something is kept of an account's password.
+pub(super) fn scram_hashes(db: &Connection, account: AccountId) -> Outcome<Vec<Hash>> {
+    let mut statement = db.prepare_cached("SELECT hash FROM scram WHERE account = ?1")?;
+    let names = statement.query_map([account.0], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    Ok([Hash::Sha1, Hash::Sha256]
+        .into_iter()
+        .filter(|&hash| names.iter().any(|name| name == hash_name(hash)))
+        .collect())
+}
+
+/// Keeps it, if the account's password is still that of `verifier`.
+pub(super) fn set_scram(db: &Connection, name: &str, verifier: &str, keys: &[Keys]) -> Outcome<()> {
+    let (id, current) = self::verifier(db, name)?.ok_or(Failure::NoSuchAccount)?;
+    if current != verifier {
+        return Ok(());
+    }
+    let mut statement = db.prepare_cached("INSERT OR REPLACE INTO scram VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for keys in keys {
+        let (hash, iterations) = (hash_name(keys.hash()), keys.iterations());
+        statement.execute(params![id.0, hash, iterations, keys.salt(), keys.stored_key(), keys.server_key()])?;
+    }
+    Ok(())
+}
+
+const fn hash_name(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Sha1 => "SHA-1",
+        Hash::Sha256 => "SHA-256",
+    }
+}
+
+/// The octets that salts of nobody are made of, made now if there are none.
+pub(super) fn secret(db: &Connection) -> Result<[u8; 32], OpenError> {
+    let random: [u8; 32] = match scram::random() {
+        Ok(random) => random,
+        Err(failure) => return Err(OpenError::Random(format!("{failure:?}"))),
+    };
+    db.execute("INSERT OR IGNORE INTO secret VALUES ('scram', ?1)", [&random[..]])?;
+    Ok(db.query_row("SELECT octets FROM secret WHERE name = 'scram'", [], |row| row.get(0))?)
 }
 
 pub(super) fn lookup(db: &Connection, addresses: &[String]) -> Outcome<Vec<Option<AccountId>>> {
@@ -70,10 +131,12 @@ pub(super) fn add(change: &mut Change<'_>, name: &str, verifier: &str) -> Outcom
 
 pub(super) fn set_verifier(db: &Connection, name: &str, verifier: &str) -> Outcome<()> {
     let sql = "UPDATE account SET verifier = ?2 WHERE name = ?1";
-    match db.execute(sql, params![rules::account_name(name), verifier])? {
-        0 => Err(Failure::NoSuchAccount.into()),
-        _ => Ok(()),
+    let name = rules::account_name(name);
+    if db.execute(sql, params![name, verifier])? == 0 {
+        return Err(Failure::NoSuchAccount.into());
     }
+    db.execute("DELETE FROM scram WHERE account = (SELECT id FROM account WHERE name = ?1)", [name])?;
+    Ok(())
 }
 
 /// With all its mail: what hangs on the account goes with it, and the triggers let the bodies go.

@@ -29,6 +29,9 @@ pub enum OpenError {
         /// Of this program.
         known: i64,
     },
+    /// The system gives no random octets.
+    #[error("{0}")]
+    Random(String),
     /// Another process serves this data folder.
     #[error("{0}: another process serves this data folder")]
     Serving(PathBuf),

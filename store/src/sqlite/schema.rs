@@ -6,8 +6,12 @@ use super::fault::OpenError;
 
 /// What makes each version out of the one before; `PRAGMA user_version` says how many were
 /// run. A step that has been released is never changed.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("policy.sql"), include_str!("schema_terms.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("policy.sql"),
+    include_str!("schema_terms.sql"),
+    include_str!("scram.sql"),
+];
 
 /// Brings the database up to date.
 ///
@@ -34,11 +38,44 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), OpenError> {
 
 #[cfg(test)]
 mod tests {
-    use postkern_server::job::QueueId;
+    use postkern::sasl::Hash;
+    use postkern_server::account;
+    use postkern_server::job::{Backend, Done, Job, QueueId, Secret};
     use postkern_server::queue::{RecipientTerms, Terms};
 
     use super::*;
-    use crate::sqlite::{pool, queue};
+    use crate::sqlite::{Folder, Sqlite, pool, queue};
+
+    /// A database that is older than SCRAM: its accounts log in as before, and get what SCRAM
+    /// needs when their password is seen.
+    #[test]
+    fn accounts_of_the_first_version_go_on() {
+        let root = tempfile::TempDir::new().unwrap();
+        {
+            let folder = Folder::open(root.path(), false).unwrap();
+            let db = pool::connect(&folder.database(), true).unwrap();
+            db.execute_batch(MIGRATIONS[0]).unwrap();
+            db.pragma_update(None, "user_version", 1).unwrap();
+            let verifier = account::hash(b"secret", [1; 16]);
+            db.execute("INSERT INTO account VALUES (1, 'bob@a.test', ?1)", [verifier]).unwrap();
+        }
+        let found = |store: &Sqlite| match store.run(Job::ScramKeys { login: "bob@a.test".into(), hash: Hash::Sha256 })
+        {
+            Done::ScramKeys(found) => (found.account.is_some(), found.keys.salt().to_vec()),
+            other => panic!("{other:?}"),
+        };
+        let store = Sqlite::open(root.path()).unwrap();
+        let (known, decoy) = found(&store);
+        assert!(!known);
+        drop(store);
+        // The secret of decoys outlives the process.
+        let store = Sqlite::open(root.path()).unwrap();
+        assert_eq!(found(&store), (false, decoy));
+        let password = Secret(b"secret".to_vec());
+        let done = store.run(Job::Authenticate { login: "bob@a.test".into(), password, scram: vec![Hash::Sha256] });
+        assert!(matches!(done, Done::Authenticated(Some(_))), "{done:?}");
+        assert!(found(&store).0);
+    }
 
     #[test]
     fn a_queue_of_the_first_version_is_kept() {

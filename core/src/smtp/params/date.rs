@@ -11,7 +11,7 @@ pub const DATE_MAX: i64 = 253_402_300_799;
 
 /// Reads `2026-11-25T02:43:50Z`, also with a fraction, which is dropped, and with an offset
 /// (RFC 3339 section 5.6). In seconds after 1970.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub(in crate::smtp) fn parse(text: &str) -> Option<i64> {
     let text = text.as_bytes();
     let (date, rest) = text.split_at_checked(19)?;
     let [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't', _, _, b':', _, _, b':', _, _] = date else { return None };
