@@ -327,12 +327,12 @@ fn what_the_sender_asked_is_said_where_it_is_offered_and_nowhere_else() {
         "RCPT TO:<bob@mx.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@mx.example RRVS=1970-01-01T00:00:00Z";
     assert_eq!(peer.said[2], rcpt);
     let said = Said { code: 250, status: Enhanced(2, 0, 0), text: "ok".into() };
-    assert_eq!(delivery.verdicts(), [Some(Verdict::Delivered { said: said.clone(), dsn: true })]);
+    assert_eq!(delivery.verdicts(), [Some(Verdict::Delivered { said: said.clone(), dsn: true, deliver_by: true })]);
 
     let mut peer = Peer::offering(&[]);
     let delivery = deliver(whole(), options(), &mut peer, b"x");
     assert_eq!(peer.said[1..3], ["MAIL FROM:<a@client.example>", "RCPT TO:<bob@mx.example>"]);
-    assert_eq!(delivery.verdicts(), [Some(Verdict::Delivered { said, dsn: false })]);
+    assert_eq!(delivery.verdicts(), [Some(Verdict::Delivered { said, dsn: false, deliver_by: false })]);
 }
 
 #[test]

@@ -98,7 +98,13 @@ fn serve(
 fn commands(first: &str, second: &str) {
     let mail = Command::Mail { from: first, params: MailParams::new(Some(7), None) };
     let auth = Command::Auth { mechanism: first, initial: Some(second) };
-    for command in [mail, Command::Rcpt { to: second, params: RcptParams::default() }, Command::Ehlo(first), Command::Vrfy(second), auth] {
+    for command in [
+        mail,
+        Command::Rcpt { to: second, params: RcptParams::default() },
+        Command::Ehlo(first),
+        Command::Vrfy(second),
+        auth,
+    ] {
         let (mut client, mut out) = (smtp::Client::new(), Vec::new());
         let greeting = b"220 x\r\n";
         let Want::Event(frame) = client.poll(NOW, greeting, &mut out) else { panic!("a greeting is a reply") };

@@ -4,13 +4,15 @@ use postkern::Conn;
 use postkern::deflate::Deflate;
 use postkern::sasl::{ClientExchange, Exchange, Identity, Mechanism, Mechanisms, Step};
 use postkern::smtp::{
-    BodyType, ByMode, Client, DeliverBy, Delivery, Enhanced, Envelope, Event, Notice, Notify, Options, Priority, Progress,
-    Protocol, Recipient, Reply, Ret, RrvsAction, Server, ServerConfig, Ticket, TlsPolicy, ValidSince,
+    BareNewline, BodyType, ByMode, Client, DeliverBy, Delivery, Enhanced, Envelope, Event, Notice, Notify, Offers,
+    Options, Priority, Progress, Protocol, Recipient, Reply, Ret, RrvsAction, Server, ServerConfig, Ticket, TlsPolicy,
+    ValidSince,
 };
 
 use crate::drive::{App, Input, Log, any_cut, any_cut_in_layer};
 
-/// A server of SMTP or LMTP. Variant: 0 LMTP, 1 in TLS, 2 AUTH in clear, 3 small limits.
+/// A server of SMTP or LMTP. Variant: 0 LMTP, 1 in TLS, 2 AUTH in clear and bare
+/// newlines mended, 3 small limits. All extensions are offered.
 pub fn smtp_server(data: &[u8]) {
     let input = Input::new(data);
     let config = config(&input);
@@ -33,12 +35,15 @@ fn config(input: &Input<'_>) -> ServerConfig {
     config.tls = !input.has(1);
     config.auth = Mechanisms::PASSWORD;
     config.auth_in_clear = input.has(2);
+    config.offers = Offers::ALL;
+    config.bare_newline = if input.has(2) { BareNewline::Normalise } else { BareNewline::Refuse };
     if input.has(3) {
         config.limits.line = 64;
         config.limits.auth_line = 96;
         config.limits.excess = 128;
         config.limits.message = 128;
         config.limits.recipients = 2;
+        config.limits.messages = Some(3);
         config.limits.mistakes = (3, 5);
         config.limits.refusals = 4;
     }
@@ -108,7 +113,9 @@ impl App<Server> for Application {
                 assert!(!to.is_null());
                 (ticket, if to.local_part() == "no" { no(451) } else { Said::of(Reply::OK) })
             }
-            Event::Data { ticket, .. } => (ticket, Said::of(Reply::START)),
+            Event::Data { ticket, .. } => {
+                (ticket, if server.recipients() == 2 { no(452) } else { Said::of(Reply::START) })
+            }
             Event::Message { ticket, .. } | Event::Rset { ticket } | Event::Noop { ticket } => {
                 (ticket, Said::of(Reply::OK))
             }
@@ -128,6 +135,11 @@ impl App<Server> for Application {
             },
             Event::StartTls { ticket } => (ticket, Said::of(Reply::START_TLS)),
             Event::Vrfy { ticket, .. } | Event::Expn { ticket, .. } => (ticket, no(550)),
+            Event::Etrn { ticket, .. } => (ticket, no(459)),
+            Event::Xclient { ticket, attributes } => {
+                assert!(attributes.attributes().count() > 0);
+                (ticket, if attributes.address().is_some() { Said::new(220, None, "mx.example") } else { no(550) })
+            }
             Event::Help { ticket, .. } => (ticket, Said::new(214, Some(Enhanced(2, 0, 0)), "see\nthe RFC")),
             Event::Quit { ticket } => (ticket, Said::of(Reply::BYE)),
         };
@@ -141,7 +153,8 @@ impl App<Server> for Application {
         let Some((ticket, said)) = self.held.take() else { return false };
         let reply = Reply { code: said.code, enhanced: said.enhanced, text: &said.text };
         server.reply(ticket, &reply, out);
-        assert!(out.ends_with(b"\r\n"));
+        // Behind BDAT nothing is said yet.
+        assert!(out.is_empty() || out.ends_with(b"\r\n"));
         true
     }
 

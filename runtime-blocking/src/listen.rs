@@ -12,6 +12,7 @@ use postkern_server::drive::End;
 use postkern_server::peers::{Peers, Refused};
 use postkern_server::proxy::Proxied;
 use postkern_server::runner::{BREATH, is_passing};
+use postkern_store::rules;
 use postkern_store::runtime::{Setup, Side};
 use rustix::event::{PollFd, PollFlags};
 
@@ -105,13 +106,14 @@ fn converse(
     tracing::debug!("opened");
     let side = Side::Server(listener);
     let config = &server.setup.config;
+    let at = Some(rules::wall_clock()());
     let tls = listener.is_implicit_tls().then(|| server.setup.layer(&side, Upgrade::Tls)).transpose()?;
     if seat.peer.is_some() {
-        return Ok(drive(server, &mut *accept::endpoint(config, listener, peer, tls), socket, &side));
+        return Ok(drive(server, &mut *accept::endpoint_at(config, listener, peer, tls, at), socket, &side));
     }
     let admit = move |peer| {
         seat.identify(listener, peer).map_err(|refused| accept::refusal(listener, refused))?;
-        Ok(accept::endpoint(config, listener, peer, tls))
+        Ok(accept::endpoint_at(config, listener, peer, tls, at))
     };
     Ok(drive(server, &mut Proxied::new(peer, Box::new(admit)), socket, &side))
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, Builder, Scope, Thread};
 use std::time::Duration;
 
-use postkern::Instant;
+use postkern::{Instant, Upgrade};
 use postkern_server::job::Job;
 use postkern_server::queue::Attempt;
-use postkern_server::relay::{Courier, Errand};
+use postkern_server::relay::{Courier, Errand, Random};
 use postkern_server::runner::{CONNECT, LOOK, due};
 use postkern_store::runtime::Side;
 use rustix::event::PollFlags;
@@ -65,8 +65,10 @@ fn carry(server: &Server, attempt: Attempt) {
 }
 
 fn run_errands(server: &Server, attempt: Attempt) {
-    // Should there be no randomness, hosts of one preference keep their order.
-    let random = getrandom::u64().unwrap_or_default();
+    // Should there be no randomness, hosts of one preference keep their order, and SCRAM is
+    // not used.
+    let mut random = Random::default();
+    let random = getrandom::fill(&mut random).is_ok().then_some(random);
     let mut courier = Courier::new(Arc::clone(&server.setup.config), attempt, random, server.setup.tap.clone());
     let mut met = false;
     loop {
@@ -78,11 +80,22 @@ fn run_errands(server: &Server, attempt: Attempt) {
             // Nobody was told anything: the lease gives it back at the next start.
             Errand::Resolve(_) | Errand::Connect { .. } if !met && server.stopped().is_some() => return,
             Errand::Resolve(question) => courier.resolved(dns::resolve(server, question)),
-            Errand::Connect { address, host, verify } => match connect(server, address, server.now() + CONNECT) {
+            Errand::Rest(time) => {
+                server.rest(time);
+                courier.rested(server.stopped().is_some());
+            }
+            Errand::Connect { address, host, verify, tls } => match connect(server, address, server.now() + CONNECT) {
                 Ok(socket) => {
-                    met = true;
-                    courier.connected();
                     let side = Side::Client { host, address, verify };
+                    let layer = match tls.then(|| server.setup.layer(&side, Upgrade::Tls)).transpose() {
+                        Ok(layer) => layer,
+                        Err(why) => {
+                            courier.unreachable(&why);
+                            continue;
+                        }
+                    };
+                    met = true;
+                    courier.connected(layer);
                     let end = drive(server, &mut courier, &socket, &side);
                     tracing::debug!(%address, "closed: {end}");
                     courier.disconnected(end.close, end.trouble.as_deref().unwrap_or("the connection closed"));

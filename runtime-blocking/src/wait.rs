@@ -35,6 +35,12 @@ impl Server {
         }
     }
 
+    /// Lets the time pass, less if the server stops.
+    pub(crate) fn rest(&self, time: std::time::Duration) {
+        let until = self.now() + time;
+        while self.stopped().is_none() && self.now() < until && self.wait(&mut Vec::new(), Some(until)).is_ok() {}
+    }
+
     /// Waits until the descriptor is ready.
     ///
     /// # Errors

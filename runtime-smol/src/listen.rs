@@ -12,6 +12,7 @@ use postkern_server::drive::End;
 use postkern_server::peers::{Peers, Refused};
 use postkern_server::proxy::Proxied;
 use postkern_server::runner::{BREATH, is_passing};
+use postkern_store::rules;
 use postkern_store::runtime::{Setup, Side};
 use smol::Async;
 use smol::future::FutureExt;
@@ -79,13 +80,14 @@ async fn converse(listener: Listener, socket: &Async<TcpStream>, peer: IpAddr, s
     let side = Side::Server(listener);
     let server = &*Arc::clone(&seat.server);
     let config = &server.setup.config;
+    let at = Some(rules::wall_clock()());
     let tls = listener.is_implicit_tls().then(|| server.setup.layer(&side, Upgrade::Tls)).transpose()?;
     if seat.peer.is_some() {
-        return Ok(drive(server, &mut *accept::endpoint(config, listener, peer, tls), socket, &side).await);
+        return Ok(drive(server, &mut *accept::endpoint_at(config, listener, peer, tls, at), socket, &side).await);
     }
     let admit = move |peer| {
         seat.identify(listener, peer).map_err(|refused| accept::refusal(listener, refused))?;
-        Ok(accept::endpoint(config, listener, peer, tls))
+        Ok(accept::endpoint_at(config, listener, peer, tls, at))
     };
     Ok(drive(server, &mut Proxied::new(peer, Box::new(admit)), socket, &side).await)
 }

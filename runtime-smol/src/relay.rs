@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use postkern::Upgrade;
 use postkern_server::job::Job;
 use postkern_server::queue::Attempt;
-use postkern_server::relay::{Courier, Errand};
+use postkern_server::relay::{Courier, Errand, Random};
 use postkern_server::runner::{CONNECT, LOOK, due};
 use postkern_store::runtime::Side;
 use smol::Async;
@@ -57,8 +58,10 @@ async fn carry(slot: Slot, attempt: Attempt) {
 }
 
 async fn run_errands(server: &Server, attempt: Attempt) {
-    // Should there be no randomness, hosts of one preference keep their order.
-    let random = getrandom::u64().unwrap_or_default();
+    // Should there be no randomness, hosts of one preference keep their order, and SCRAM is
+    // not used.
+    let mut random = Random::default();
+    let random = getrandom::fill(&mut random).is_ok().then_some(random);
     let mut courier = Courier::new(Arc::clone(&server.setup.config), attempt, random, server.setup.tap.clone());
     let mut met = false;
     loop {
@@ -70,15 +73,26 @@ async fn run_errands(server: &Server, attempt: Attempt) {
             // Nobody was told anything: the lease gives it back at the next start.
             Errand::Resolve(_) | Errand::Connect { .. } if !met && server.stopped().is_some() => return,
             Errand::Resolve(question) => courier.resolved(dns::resolve(server, question).await),
-            Errand::Connect { address, host, verify } => {
+            Errand::Rest(time) => {
+                server.time(Some(server.now() + time)).or(server.stopping()).await;
+                courier.rested(server.stopped().is_some());
+            }
+            Errand::Connect { address, host, verify, tls } => {
                 let until = server.now() + CONNECT;
                 match server.within(until, Async::<TcpStream>::connect(address)).await {
                     Ok(socket) => {
+                        let side = Side::Client { host, address, verify };
+                        let layer = match tls.then(|| server.setup.layer(&side, Upgrade::Tls)).transpose() {
+                            Ok(layer) => layer,
+                            Err(why) => {
+                                courier.unreachable(&why);
+                                continue;
+                            }
+                        };
                         met = true;
-                        courier.connected();
+                        courier.connected(layer);
                         // Without it only the last packet of a dialogue is late.
                         let _ = socket.get_ref().set_nodelay(true);
-                        let side = Side::Client { host, address, verify };
                         let end = drive(server, &mut courier, &socket, &side).await;
                         tracing::debug!(%address, "closed: {end}");
                         courier.disconnected(end.close, end.trouble.as_deref().unwrap_or("the connection closed"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use postkern::{Conn, Layer, Machine, imap, pop3, smtp};
 
 use crate::config::{Config, Listener};
-use crate::job::{Backend, Done, Failure, Job};
+use crate::job::{Backend, Done, Failure, Job, Timestamp};
 use crate::peers::Refused;
 use crate::rates::Act;
 use crate::service::{Endpoint, Service, Session};
@@ -16,17 +16,30 @@ use crate::session::smtp::Smtp;
 
 /// The session for a connection just accepted. `tls` stands first where the listener begins
 /// with it ([`Listener::is_implicit_tls`]), and is none elsewhere.
+///
+/// FUTURERELEASE is not offered, for want of the time: see [`endpoint_at`].
 pub fn endpoint(
     config: &Arc<Config>,
     listener: Listener,
     peer: IpAddr,
     tls: Option<Box<dyn Layer>>,
 ) -> Box<dyn Endpoint> {
+    endpoint_at(config, listener, peer, tls, None)
+}
+
+/// As [`endpoint`], for a connection accepted at this time.
+pub fn endpoint_at(
+    config: &Arc<Config>,
+    listener: Listener,
+    peer: IpAddr,
+    tls: Option<Box<dyn Layer>>,
+    at: Option<Timestamp>,
+) -> Box<dyn Endpoint> {
     let secure = tls.is_some();
     let shared = Arc::clone(config);
     match listener {
         Listener::Smtp | Listener::Submission | Listener::Submissions | Listener::Lmtp => {
-            let machine = smtp::Server::new(Smtp::machine(config, listener), secure);
+            let machine = smtp::Server::new(Smtp::machine(config, listener, peer, at), secure);
             serve(machine, Smtp::new(shared, listener, peer), tls)
         }
         Listener::Pop3 | Listener::Pop3s => {

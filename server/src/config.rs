@@ -26,6 +26,7 @@ pub use file::line_of;
 pub use network::Network;
 pub use policy::{Greylist, HeaderFrom, Inbound, Local, Newline, Proxy, Submission};
 
+use crate::job::Secret;
 use crate::queue::Schedule;
 
 /// All that the configuration says, checked, with its defaults filled in. Paths are absolute
@@ -132,6 +133,9 @@ impl fmt::Display for Listener {
 pub struct Relay {
     /// The port of the hosts that MX names.
     pub port: u16,
+    /// Domains elsewhere for which we take mail from anybody and hand it on, as their secondary
+    /// MX or in front of them: lower case, ASCII.
+    pub domains: Vec<String>,
     /// Who may relay without authentication.
     pub networks: Vec<Network>,
     /// When to try again, when to give up.
@@ -148,7 +152,7 @@ pub struct Relay {
 }
 
 /// A route that replaces MX.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct StaticRoute {
     /// For this domain, lower case; `*` for all that have none of their own.
     pub domain: String,
@@ -156,6 +160,32 @@ pub struct StaticRoute {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// LMTP instead of SMTP: the host puts the mail into mailboxes (RFC 2033).
+    pub lmtp: bool,
+    /// Instead of [`Relay::tls`].
+    pub tls: Option<RelayTls>,
+    /// TLS from the start (RFC 8314 section 3).
+    pub implicit_tls: bool,
+    /// As whom we log in there: under TLS only, and only with a certificate that is verified.
+    pub login: Option<RouteLogin>,
+}
+
+impl StaticRoute {
+    /// A route by SMTP, with the TLS that all have.
+    pub fn new(domain: &str, host: &str, port: u16) -> Self {
+        Self { domain: domain.into(), host: host.into(), port, ..Self::default() }
+    }
+}
+
+/// Who we are to a host of a route.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RouteLogin {
+    /// The account's name.
+    pub name: String,
+    /// The file whose first line is its password.
+    pub password_file: PathBuf,
+    /// The password: empty until whoever reads the configuration has read the file.
+    pub password: Secret,
 }
 
 /// TLS towards the next host.
@@ -316,6 +346,7 @@ impl Config {
             dns: Vec::new(),
             relay: Relay {
                 port: 25,
+                domains: Vec::new(),
                 networks: Vec::new(),
                 schedule: Schedule::default(),
                 return_whole: 1024 * 1024,
@@ -335,6 +366,11 @@ impl Config {
     /// Whether mail to this domain, in any case, ends here.
     pub fn is_local(&self, domain: &str) -> bool {
         self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether mail to this domain, in any case, is taken from anybody and handed on.
+    pub fn is_relayed(&self, domain: &str) -> bool {
+        self.relay.domains.iter().any(|relayed| relayed.eq_ignore_ascii_case(domain))
     }
 
     /// Whether this client may send mail elsewhere without a password.

@@ -56,6 +56,9 @@ enum Phase {
     /// The session asked for time.
     Pausing {
         until: Instant,
+        /// What has come in that time was read, as far as there is room: a session may want to
+        /// know who does not wait.
+        looked: bool,
     },
     /// The last words are being sent.
     Parting {
@@ -154,7 +157,7 @@ impl<'e> Drive<'e> {
         loop {
             let need = match self.phase {
                 Phase::Running => self.run(),
-                Phase::Pausing { until } => self.pause(until),
+                Phase::Pausing { until, looked } => self.pause(until, looked),
                 Phase::Parting { close, until } => self.part(close, until),
                 Phase::Draining { close, until, octets } => self.drain(close, until, octets),
                 Phase::Over { close } => Some(Need::Over(End { close, trouble: self.trouble.clone() })),
@@ -280,7 +283,7 @@ impl<'e> Drive<'e> {
             }
             Pause::Job(job) => Some(Need::Job(job)),
             Pause::Wait(time) => {
-                self.phase = Phase::Pausing { until: self.now + time };
+                self.phase = Phase::Pausing { until: self.now + time, looked: false };
                 None
             }
             Pause::Upgrade(upgrade) => Some(Need::Layer(upgrade)),
@@ -321,8 +324,15 @@ impl<'e> Drive<'e> {
         Some(Need::Wait(Wait { read: true, write, until, watch: self.endpoint.watching() }))
     }
 
-    fn pause(&mut self, until: Instant) -> Option<Need> {
-        if self.now >= until || self.stopping {
+    fn pause(&mut self, until: Instant, looked: bool) -> Option<Need> {
+        let is_over = self.now >= until || self.stopping;
+        if is_over && !looked && !self.ended {
+            self.phase = Phase::Pausing { until, looked: true };
+            if !self.endpoint.io().0.is_empty() {
+                return Some(Need::Receive);
+            }
+        }
+        if is_over {
             self.phase = Phase::Running;
             self.done(Done::Waited);
             return None;

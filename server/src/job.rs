@@ -425,6 +425,8 @@ pub struct Reporter {
     pub local: Vec<String>,
     /// And elsewhere: the report is queued for them.
     pub remote: Vec<String>,
+    /// Who gets it if all these names are none: the catch-all of the sender's domain.
+    pub otherwise: Option<Box<Self>>,
     /// Octets up to which a message is returned whole, where the sender wants that.
     pub whole: u64,
 }
@@ -433,12 +435,21 @@ impl Reporter {
     /// Ourselves. An alias may be the sender: whoever it stands for is told (RFC 5321 section
     /// 6.1); nobody, if the reverse-path is null.
     pub fn of(config: &Config, sender: &str) -> Self {
-        let senders = if sender.is_empty() { Vec::new() } else { config.expand(sender) };
-        let (local, remote) = senders.into_iter().partition(|sender| {
-            let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
+        if sender.is_empty() {
+            return Self::to(config, Vec::new());
+        }
+        let catch_all = config.catch_all_of(sender);
+        let otherwise = (!catch_all.is_empty()).then(|| Box::new(Self::to(config, catch_all)));
+        Self { otherwise, ..Self::to(config, config.stands_for([sender])) }
+    }
+
+    fn to(config: &Config, names: Vec<String>) -> Self {
+        let (local, remote) = names.into_iter().partition(|name| {
+            let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
             config.is_local(domain)
         });
-        Self { hostname: config.hostname.clone(), local, remote, whole: config.relay.return_whole }
+        let (hostname, whole) = (config.hostname.clone(), config.relay.return_whole);
+        Self { hostname, local, remote, otherwise: None, whole }
     }
 }
 

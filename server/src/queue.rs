@@ -135,6 +135,11 @@ impl Diagnostic {
     /// The status of a recipient that was given up since its time was over (RFC 2852 section
     /// 4.1, RFC 3463 section 3.5).
     pub const LATE: &'static str = "5.4.7";
+    /// No way is known on which the TLS is sure that the message requires (RFC 8689 section
+    /// 4.2.1).
+    pub const REQUIRE_TLS: &'static str = "5.7.30";
+    /// The TLS that the message requires could not be had.
+    pub const NO_TLS: &'static str = "5.7.10";
 
     /// Our own words.
     pub fn ours(status: &str, text: impl Into<String>) -> Self {

@@ -1,6 +1,9 @@
 //! One attempt at relaying: finds the hosts, speaks to them, reports what became of each
 //! recipient (RFC 5321 section 5). Without IO: its owner resolves, connects and drives.
 
+mod convert;
+mod endpoint;
+mod manner;
 mod session;
 
 use core::net::{IpAddr, SocketAddr};
@@ -8,16 +11,18 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use postkern::smtp::{BodyType, Client, Said, TlsPolicy, Verdict};
-use postkern::{Close, Conn, Instant, Layer, Tap, Upgrade, Violation};
+use postkern::sasl::NONCE;
+use postkern::smtp::{ByMode, Client, Said, Verdict};
+use postkern::{Close, Conn, Instant, Layer, Tap, Violation};
 
+use self::manner::{Manner, envelope};
 use self::session::RelaySession;
 use crate::config::{Config, RelayTls};
 use crate::dns::{Kind, Outcome as Answer, Question};
-use crate::job::{Done, Job, MailboxId, Report, Reporter};
-use crate::queue::{Attempt, Diagnostic, Handover, Outcome};
+use crate::job::{Done, Job, Report, Reporter};
+use crate::queue::{Attempt, Diagnostic, Handover, LEASE, Outcome};
 use crate::route::{self, Host, Route};
-use crate::service::{Endpoint, Pause, Service};
+use crate::service::Service;
 
 /// Carries one [`Attempt`] to its end.
 ///
@@ -26,7 +31,7 @@ use crate::service::{Endpoint, Pause, Service};
 pub struct Courier {
     config: Arc<Config>,
     attempt: Attempt,
-    random: u64,
+    random: Option<Random>,
     tap: Option<TapFactory>,
     stage: Stage,
     /// Hosts not yet tried.
@@ -42,6 +47,8 @@ pub struct Courier {
     connections: usize,
     /// Where the connection goes, to go there again without TLS.
     address: Option<IpAddr>,
+    /// How the host is met.
+    manner: Option<Manner>,
     /// The handshake with this address failed, and TLS is not required.
     in_clear: bool,
     service: Option<Service<Client, RelaySession>>,
@@ -50,11 +57,16 @@ pub struct Courier {
     /// For each recipient of the attempt: what is settled, or what to say if nothing better
     /// comes.
     outcomes: Vec<Option<Outcome>>,
-    /// Reports that failed.
-    reports: usize,
-    /// When the first connection was made.
+    /// Reports that failed, and how long was waited between them.
+    reports: u32,
+    rested: Duration,
+    /// When the first connection was made, and the time since then.
     began: Option<Instant>,
+    now: Option<Instant>,
 }
+
+/// Random octets, for one courier alone.
+pub type Random = [u8; 32];
 
 /// Makes what listens to the dialogue with a host of this name.
 pub type TapFactory = Arc<dyn Fn(&str) -> Box<dyn Tap> + Send + Sync>;
@@ -73,9 +85,13 @@ pub enum Errand {
         host: String,
         /// Whether its certificate must be of that name and trusted.
         verify: bool,
+        /// Whether the connection begins with TLS.
+        tls: bool,
     },
     /// Run it, then [`Courier::reported`].
     Job(Job),
+    /// Let so much time pass, less if the server stops, then [`Courier::rested`].
+    Rest(Duration),
     /// Nothing more.
     Over,
 }
@@ -87,8 +103,11 @@ const ADDRESSES_MAX: usize = 4;
 /// How long the connections of one attempt may take together: well below the lease
 /// ([`LEASE`](crate::queue::LEASE)), past which the attempt would be made a second time.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(60 * 60);
-/// Times that a report is tried.
-const REPORTS_MAX: usize = 3;
+/// The longest rest between tries of a report.
+const REST_MAX: Duration = Duration::from_secs(60);
+/// How long a report is tried in all: what was delivered would go out again when the lease
+/// runs out.
+const REPORTING_MAX: Duration = Duration::from_secs(LEASE.as_secs() - ATTEMPT_MAX.as_secs() - 10 * 60);
 /// How long the answer to QUIT is waited for.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -106,12 +125,14 @@ enum Stage {
     Connecting,
     Connected,
     Report,
+    Rest,
     Over,
 }
 
 impl Courier {
-    /// `random` orders hosts of the same preference. `tap` listens to the dialogues.
-    pub fn new(config: Arc<Config>, attempt: Attempt, random: u64, tap: Option<TapFactory>) -> Self {
+    /// `random` orders hosts of the same preference, and lets it log in by SCRAM. `tap` listens
+    /// to the dialogues.
+    pub fn new(config: Arc<Config>, attempt: Attempt, random: Option<Random>, tap: Option<TapFactory>) -> Self {
         let outcomes = vec![None; attempt.recipients.len()];
         Self {
             config,
@@ -126,12 +147,15 @@ impl Courier {
             hopeless: None,
             connections: 0,
             address: None,
+            manner: None,
             in_clear: false,
             service: None,
             finished: None,
             outcomes,
             reports: 0,
+            rested: Duration::ZERO,
             began: None,
+            now: None,
         }
     }
 
@@ -144,6 +168,16 @@ impl Courier {
     pub fn next_errand(&mut self) -> Errand {
         loop {
             match self.stage {
+                Stage::Begin if self.attempt.account.is_some() => {
+                    // The report puts it into the mailbox.
+                    self.decide(&Outcome::Delivered(Handover { is_final: true, ..Handover::default() }));
+                    self.stage = Stage::Report;
+                }
+                Stage::Begin if self.is_late() => {
+                    let late = Diagnostic::ours(Diagnostic::LATE, "the time that the sender gave is over (RFC 2852)");
+                    self.decide(&Outcome::Failed(late));
+                    self.stage = Stage::Report;
+                }
                 Stage::Begin => match route::fixed(&self.attempt.domain, &self.config) {
                     Some(route) => self.take(route),
                     None => {
@@ -153,6 +187,13 @@ impl Courier {
                 },
                 Stage::NextHost => match self.hosts.pop_front() {
                     Some(host) if self.connections < CONNECTIONS_MAX && self.undecided() => {
+                        match Manner::of(&self.attempt, &host, &self.config) {
+                            Ok(manner) => self.manner = Some(manner),
+                            Err(why) => {
+                                self.hopeless = Some(why);
+                                continue;
+                            }
+                        }
                         self.addresses = host.address.into_iter().collect();
                         self.unknown = false;
                         self.stage = if host.address.is_some() { Stage::NextAddress } else { Stage::Ask(Kind::A) };
@@ -177,13 +218,19 @@ impl Courier {
                             return Errand::Connect {
                                 address: SocketAddr::new(address, host.port),
                                 host: host.name.clone(),
-                                verify: self.config.relay.tls == RelayTls::Verified,
+                                verify: self.manner.is_some_and(Manner::verifies),
+                                tls: self.manner.is_some_and(|manner| manner.implicit),
                             };
                         }
                         _ => self.stage = Stage::NextHost,
                     }
                 }
                 Stage::Report => return Errand::Job(self.report()),
+                Stage::Rest => {
+                    let rest = Duration::from_secs(1 << self.reports.min(6)).min(REST_MAX);
+                    self.rested += rest;
+                    return Errand::Rest(rest);
+                }
                 Stage::Over => return Errand::Over,
                 Stage::AwaitMx | Stage::Await(_) | Stage::Connecting | Stage::Connected => {
                     debug_assert!(false, "asked for more before the last errand was done");
@@ -197,7 +244,8 @@ impl Courier {
     pub fn resolved(&mut self, answer: Answer) {
         match self.stage {
             Stage::AwaitMx => {
-                let route = route::by_mx(&self.attempt.domain, &answer, &self.config, self.random);
+                let random = self.random.map_or(0, |random| u64::from_be_bytes(*random.first_chunk().expect("of 32")));
+                let route = route::by_mx(&self.attempt.domain, &answer, &self.config, random);
                 self.take(route);
             }
             Stage::Await(kind) => {
@@ -218,29 +266,34 @@ impl Courier {
         }
     }
 
-    /// The connection is made: drive it.
-    pub fn connected(&mut self) {
-        let remaining = self.remaining();
-        let mut envelope = postkern::smtp::Envelope::new(self.attempt.sender.clone(), self.attempt.size);
-        envelope.recipients =
-            remaining.iter().map(|&index| self.attempt.recipients[index].address.clone().into()).collect();
-        if self.attempt.eight_bit {
-            envelope.body = BodyType::EightBitMime;
-        }
-        let tls = match self.config.relay.tls {
-            _ if self.in_clear => TlsPolicy::None,
-            RelayTls::None => TlsPolicy::None,
-            RelayTls::Opportunistic => TlsPolicy::Opportunistic,
-            RelayTls::Required | RelayTls::Verified => TlsPolicy::Required,
+    /// The connection is made: drive it. `tls` is the layer that it begins with, where
+    /// [`Errand::Connect`] wants one.
+    pub fn connected(&mut self, tls: Option<Box<dyn Layer>>) {
+        let Some(manner) = self.manner else { return debug_assert!(false, "no host was to be met") };
+        let recipients = self.remaining().into_iter().map(|index| &self.attempt.recipients[index]);
+        let envelope = envelope(&self.attempt, recipients, self.began, self.now);
+        let options = manner.options(&self.config.hostname, self.in_clear);
+        let secured = tls.is_some();
+        let mut conn = match tls {
+            Some(layer) => Conn::with_tls(Client::new(), layer),
+            None => Conn::new(Client::new()),
         };
-        let mut conn = Conn::new(Client::new());
         if let (Some(tap), Some(host)) = (&self.tap, &self.host) {
             conn.set_tap(tap(&host.name));
         }
-        let session = RelaySession::new(self.attempt.id, envelope, self.config.hostname.clone(), tls);
+        let route = self.host.as_ref().and_then(|host| host.route.as_ref());
+        let login = route.and_then(|route| route.login.clone()).map(|login| (login, self.nonce()));
+        let session = RelaySession::new(self.attempt.id, envelope, options, secured, login);
         self.service = Some(Service::new(conn, session));
         self.finished = None;
         self.stage = Stage::Connected;
+    }
+
+    /// For the login of this connection.
+    fn nonce(&self) -> Option<[u8; NONCE]> {
+        let mut nonce: [u8; NONCE] = *self.random.as_ref()?.last_chunk().expect("of 32");
+        nonce[0] ^= self.connections as u8;
+        Some(nonce)
     }
 
     /// No connection could be made: why, in words for the log.
@@ -250,14 +303,16 @@ impl Courier {
         self.stage = Stage::NextAddress;
     }
 
-    /// The connection is over: as [`Pause::Closed`] said, or because the socket failed.
+    /// The connection is over: as [`Pause::Closed`](crate::service::Pause::Closed) said, or
+    /// because the socket failed.
     pub fn disconnected(&mut self, close: Option<Close>, why: &str) {
         let Some(service) = self.service.take() else { return };
         self.stage = Stage::NextAddress;
         let session = service.session();
-        let tls_failed =
-            close == Some(Close::Violation(Violation::Layer)) || !session.is_secured() && session.asked_tls();
-        if tls_failed && self.config.relay.tls == RelayTls::Opportunistic && !self.in_clear && !session.is_secured() {
+        let handshake = !session.is_secured() && session.asked_tls();
+        let tls_failed = close == Some(Close::Violation(Violation::Layer)) || handshake;
+        let opportunistic = self.manner.is_some_and(|manner| manner.tls == RelayTls::Opportunistic);
+        if tls_failed && opportunistic && !self.in_clear && !session.is_secured() {
             // RFC 7435: better in clear than not at all.
             tracing::info!(id = %self.attempt.id, "the TLS handshake failed: trying in clear");
             self.in_clear = true;
@@ -269,12 +324,25 @@ impl Courier {
         self.in_clear = false;
         let text = if why.is_empty() { "the connection was lost" } else { why };
         let lost = self.diagnostic("4.4.2", text);
-        let session = service.session();
+        if tls_failed
+            && self.attempt.terms.require_tls
+            && !self.attempt.sender.is_empty()
+            && !session.has_sent_message()
+        {
+            // RFC 8689 section 4.2.1: the next host, or a report.
+            let text = format!("the message requires verified TLS (RFC 8689), and the handshake failed: {why}");
+            self.hopeless = Some(self.diagnostic(Diagnostic::NO_TLS, &text));
+            return;
+        }
+        let (mut unknown, mut postponed) = (false, false);
         for (slot, verdict) in self.remaining().into_iter().zip(session.verdicts()) {
             self.outcomes[slot] = Some(match verdict {
-                Some(Verdict::Delivered { .. }) => {
-                    Outcome::Delivered(Handover { remote: lost.remote.clone(), ..Handover::default() })
-                }
+                Some(Verdict::Delivered { dsn, .. }) => Outcome::Delivered(Handover {
+                    remote: lost.remote.clone(),
+                    dsn: *dsn,
+                    deliver_by: session.keeps_time(),
+                    is_final: self.manner.is_some_and(|manner| manner.lmtp),
+                }),
                 Some(Verdict::Failed(said)) if session.refused_us() => {
                     // Of this host, not of the message: another may take it.
                     self.hopeless = Some(self.said(said));
@@ -282,10 +350,21 @@ impl Courier {
                 }
                 Some(Verdict::Failed(said)) => Outcome::Failed(self.said(said)),
                 Some(Verdict::Deferred(said)) => Outcome::Deferred(self.said(said)),
-                Some(Verdict::Postponed) | None => Outcome::Deferred(lost.clone()),
+                Some(Verdict::Postponed) => {
+                    postponed = true;
+                    Outcome::Deferred(self.diagnostic("4.5.3", "the host takes no more over one connection"))
+                }
+                None => {
+                    unknown = true;
+                    Outcome::Deferred(lost.clone())
+                }
             });
         }
-        if session.has_sent_message() {
+        if postponed && !unknown {
+            // RFC 9422: the same host, once more.
+            self.addresses.extend(self.address);
+            self.addresses.rotate_right(1);
+        } else if session.has_sent_message() {
             // The server may have taken the message though its answer was lost: going on to
             // the next host now would make a second copy likely.
             self.stage = Stage::Report;
@@ -298,12 +377,28 @@ impl Courier {
         if let Done::Failed(failure) = done {
             self.reports += 1;
             tracing::error!(id = %self.attempt.id, ?failure, "the attempt could not be reported");
-            // What was delivered would go out again when the lease runs out: it is worth
-            // another try.
-            if self.reports < REPORTS_MAX {
-                self.stage = Stage::Report;
+            // What was delivered would go out again when the lease runs out: it is worth other
+            // tries, while that lasts.
+            if self.rested < REPORTING_MAX {
+                self.stage = Stage::Rest;
             }
         }
+    }
+
+    /// The time of [`Errand::Rest`] is over; `stops` if the server stops, so that the next try is
+    /// the last.
+    pub fn rested(&mut self, stops: bool) {
+        self.stage = Stage::Report;
+        if stops {
+            self.rested = REPORTING_MAX;
+        }
+    }
+
+    /// Whether what is to be returned when it is late (RFC 2852) is so.
+    fn is_late(&self) -> bool {
+        let Attempt { terms, queued, leased, .. } = &self.attempt;
+        let returned = terms.by.is_some_and(|by| by.mode == ByMode::Return);
+        returned && terms.late_at(*queued).is_some_and(|late| *leased >= late)
     }
 
     fn take(&mut self, route: Route) {
@@ -383,89 +478,4 @@ impl Courier {
             reporter: Reporter::of(&self.config, &self.attempt.sender),
         }))
     }
-}
-
-/// While connected; otherwise there is nothing to drive, and it says so.
-impl Endpoint for Courier {
-    fn run(&mut self, now: Instant) -> Pause {
-        let late = now >= *self.began.get_or_insert(now) + ATTEMPT_MAX;
-        let Some(service) = &mut self.service else { return Pause::Closed(Close::Done) };
-        if late {
-            // A host that answers just in time, again and again: others are waiting.
-            self.hosts.clear();
-            self.addresses.clear();
-            return Pause::Closed(Close::Timeout);
-        }
-        let pause = service.run(now);
-        if service.session().is_finished() {
-            let since = *self.finished.get_or_insert(now);
-            if now >= since + FAREWELL && matches!(pause, Pause::Read) {
-                return Pause::Closed(Close::Done);
-            }
-        }
-        pause
-    }
-
-    fn done(&mut self, done: Done) {
-        if let Some(service) = &mut self.service {
-            service.done(done);
-        }
-    }
-
-    fn nudge(&mut self) {}
-
-    fn shut_down(&mut self) {
-        if let Some(service) = &mut self.service {
-            service.shut_down();
-        }
-    }
-
-    fn fail(&mut self) {
-        if let Some(service) = &mut self.service {
-            service.fail();
-        }
-    }
-
-    fn watching(&self) -> Option<MailboxId> {
-        None
-    }
-
-    fn upgrade(&mut self, upgrade: Upgrade, layer: Box<dyn Layer>) {
-        if let Some(service) = &mut self.service {
-            service.upgrade(upgrade, layer);
-        }
-    }
-
-    fn io(&mut self) -> (&mut [u8], &[u8]) {
-        match &mut self.service {
-            Some(service) => service.io(),
-            None => (&mut [], &[]),
-        }
-    }
-
-    fn filled(&mut self, len: usize) {
-        if let Some(service) = &mut self.service {
-            service.filled(len);
-        }
-    }
-
-    fn sent(&mut self, len: usize) {
-        if let Some(service) = &mut self.service {
-            service.sent(len);
-        }
-    }
-
-    fn unsendable(&mut self) {
-        if let Some(service) = &mut self.service {
-            service.unsendable();
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let farewell = self.finished.map(|since| since + FAREWELL);
-        let end = self.began.map(|began| began + ATTEMPT_MAX);
-        self.service.as_ref().and_then(Endpoint::deadline).into_iter().chain(farewell).chain(end).min()
-    }
-
-    fn shrink(&mut self) {}
 }

@@ -130,12 +130,31 @@ impl Config {
     /// # Known limits
     /// An account whose own name has a detail (`user+detail`) may be written as by the user.
     pub fn owns(&self, login: &str, address: &str) -> bool {
-        let user = self.without_detail(address).filter(|_| self.is_ours(address));
-        let all = self.expand(address).into_iter().chain(user.into_iter().flat_map(|user| self.expand(&user)));
-        let is_login = |target: &str| target.eq_ignore_ascii_case(login);
-        let without_detail =
-            |target: &str| self.is_ours(target) && self.without_detail(target).as_deref().is_some_and(is_login);
-        all.into_iter().any(|target| is_login(&target) || without_detail(&target))
+        self.stands_for([address]).iter().any(|target| target.eq_ignore_ascii_case(login))
+    }
+
+    /// The addresses that addresses may stand for when it is not known which of them are
+    /// accounts: those with a detail, and without it.
+    pub fn stands_for<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let mut open: Vec<String> = addresses.into_iter().flat_map(|address| self.expand(address)).collect();
+        open.reverse();
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        while let Some(address) = open.pop().filter(|_| found.len() < EXPANSION_MAX) {
+            if !seen.insert(address.clone()) {
+                continue;
+            }
+            if let Some(user) = self.without_detail(&address).filter(|_| self.is_ours(&address)) {
+                open.extend(self.expand(&user).into_iter().rev());
+            }
+            found.push(address);
+        }
+        found
+    }
+
+    /// Whom the catch-all of an address's domain names, likewise.
+    pub fn catch_all_of(&self, address: &str) -> Vec<String> {
+        let targets = domain(address, self).and_then(|domain| self.local.catch_all.get(domain));
+        self.stands_for(targets.into_iter().flatten().map(String::as_str))
     }
 
     fn is_ours(&self, address: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Where mail for a domain goes: static routes, then MX (RFC 5321 section 5, RFC 7505).
 
 use core::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use postkern::smtp;
 
@@ -31,11 +32,13 @@ pub struct Host {
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
+    /// The route that names it, where it was not found in DNS.
+    pub route: Option<Arc<StaticRoute>>,
 }
 
 impl Host {
     fn new(name: &str, port: u16) -> Self {
-        Self { name: name.into(), address: name.parse().ok(), port }
+        Self { name: name.into(), address: name.parse().ok(), port, route: None }
     }
 }
 
@@ -44,8 +47,9 @@ impl Host {
 /// The route for `*` is for literals too: who has all mail go through one host means all.
 pub fn fixed(domain: &str, config: &Config) -> Option<Route> {
     let of = |wanted: &str| config.relay.routes.iter().find(|route| route.domain.eq_ignore_ascii_case(wanted));
-    if let Some(StaticRoute { host, port, .. }) = of(domain).or_else(|| of("*")) {
-        return Some(Route::Hosts(vec![Host::new(host, *port)]));
+    if let Some(route) = of(domain).or_else(|| of("*")) {
+        let host = Host::new(&route.host, route.port);
+        return Some(Route::Hosts(vec![Host { route: Some(Arc::new(route.clone())), ..host }]));
     }
     if !domain.starts_with('[') {
         return None;
@@ -97,7 +101,7 @@ pub fn by_mx(domain: &str, answer: &Outcome, config: &Config, random: u64) -> Ro
     let mut names: Vec<Host> = Vec::new();
     for (_, host) in hosts {
         if names.len() < HOSTS_MAX && !names.iter().any(|known| known.name == *host) {
-            names.push(Host { name: host.clone(), address: None, port: config.relay.port });
+            names.push(Host { name: host.clone(), address: None, port: config.relay.port, route: None });
         }
     }
     Route::Hosts(names)
@@ -146,10 +150,7 @@ mod tests {
 
     fn with(routes: &[(&str, &str)]) -> Config {
         let mut config = config();
-        config.relay.routes = routes
-            .iter()
-            .map(|&(domain, host)| StaticRoute { domain: domain.into(), host: host.into(), port: 26 })
-            .collect();
+        config.relay.routes = routes.iter().map(|&(domain, host)| StaticRoute::new(domain, host, 26)).collect();
         config
     }
 

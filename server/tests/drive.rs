@@ -230,6 +230,23 @@ fn a_pause_ends_at_its_time_or_at_the_stop() {
     }
 }
 
+/// Nothing is read while a session lets time pass, but what has come is there when it is over.
+#[test]
+fn what_came_in_a_pause_is_read_at_its_end() {
+    let second = Duration::from_secs(1);
+    for (octets, told) in [(&b"EHLO"[..], &["filled 4", "Waited"][..]), (b"", &["filled 0", "Waited"])] {
+        let mut script = Script::new(b"", [Pause::Wait(second)]);
+        let mut drive = Drive::new(&mut script);
+        let mut socket = Socket::new([octets, b"more"], 0);
+        settle(&mut drive, &mut socket, Duration::ZERO, None);
+        assert_eq!(socket.reads.len(), 2);
+        let _ = drive.next(at(second), None);
+        drive.receive(&mut socket);
+        let _ = drive.next(at(second), None);
+        assert_eq!(script.told, told);
+    }
+}
+
 #[test]
 fn a_quiet_connection_gives_its_buffers_back_and_sleeps_until_its_deadline() {
     let deadline = Some(at(Duration::from_secs(300)));

@@ -227,7 +227,7 @@ proptest! {
             remove_bcc: false,
             header_from: HeaderFrom::Any,
             complete_addresses: false,
-            ..Submission::default()
+            ..rules()
         };
         if let Ok(out) = run(none, &[message.as_bytes()]) {
             let out = String::from_utf8(out).unwrap();

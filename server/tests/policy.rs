@@ -35,6 +35,8 @@ fn every_key_is_read() {
         message = "20MB"
         messages_per_hour = 60
         hold = "1d"
+        [relay]
+        domains = ["Far.test", "near.test"]
         [proxy]
         networks = "10.0.0.0/8"
         listeners = ["smtp", "imaps"]
@@ -58,6 +60,9 @@ fn every_key_is_read() {
     let seconds = Duration::from_secs;
     let greylist = Greylist { delay: seconds(60), window: seconds(3600), lifetime: seconds(604_800), entries: 5000 };
     assert_eq!(config.greylist, Some(greylist));
+    for (domain, is) in [("far.TEST", true), ("near.test", true), ("x.far.test", false), ("a.test", false)] {
+        assert_eq!(config.is_relayed(domain), is, "{domain}");
+    }
     let submission = Submission {
         recipients: Some(200),
         message: Some(20_000_000),
@@ -116,6 +121,8 @@ fn each_fault_is_told_with_its_line() {
         ("[greylist]\ndelay = \"1h\"\nentries = 1", 6, "from 1000"),
         ("[submission]\nrecipients = 1", 5, "from 100"),
         ("[submission]\nmessage = 1", 5, "64KiB at least"),
+        ("[relay]\ndomains = \"a.test\"", 5, "one of our domains"),
+        ("[relay]\ndomains = [\"c.test\", \"C.test\"]", 5, "stands there twice"),
         ("[proxy]\nnetworks = \"127.0.0.1\"", 5, "proxy.listeners is missing"),
         ("[proxy]\nlisteners = \"smtp\"", 5, "proxy.networks is missing"),
         ("[proxy]\nnetworks = \"127.0.0.1\"\nlisteners = \"smtps\"", 6, "is no listener; there are smtp,"),

@@ -18,8 +18,16 @@
 //! | `greylist=N` | strangers come again after so many seconds |
 //! | `subaddress=C` | what parts a detail; `none` |
 //! | `vrfy=yes` | VRFY tells those who may relay |
+//! | `relays=D` | a domain elsewhere whose mail is taken |
+//! | `xclient=A` | who may say in whose name it speaks |
+//! | `early=refuse` | clients that speak too early are refused, which most dialogues would be under some cut |
+//! | `newline=normalise` | CR or LF alone become CRLF |
+//! | `trace=yes` | before each commit `with KEYWORD PEER` is noted |
 //! | `peer=A` | the client's address, 192.0.2.1 without it |
 //! | `@ catch_all DOMAIN TARGET` | whom mail is for that is for nobody |
+//! | `mechanisms=A,B`, `oauth=SCOPE` | how one may log in |
+//! | `binding=yes`, `certificate=ADDRESS` | what TLS knows |
+//! | `@ token TOKEN NAME` | whose a token is |
 //! | `header_from=WORD` | who may stand in From of what is submitted |
 //! | `@ account NAME PASSWORD` | an account; alice and bob are there if none is named |
 //! | `@ alias NAME TARGET` | an alias |
@@ -31,25 +39,29 @@
 //! `A: deliver NAME OCTETS`, `A: flag NAME UID FLAG`, `A: remove NAME UID`, `A: drop NAME
 //! MAILBOX` is what another session does meanwhile.
 
+mod login;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use postkern::sasl::TlsFacts;
 use postkern::{Close, Instant, Upgrade};
 use postkern_server::accept;
-use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network};
+use postkern_server::config::{CertificateFiles, Config, Greylist, HeaderFrom, Listener, Network, Newline};
 use postkern_server::job::{
     AccountId, Admin, Append, Backend, Commit, Done, FlagAction, FlagChange, Guard, Job, Local, MailboxId, Spool,
     Timestamp,
 };
 use postkern_server::mailbox::{Flags, MailboxName, UidSet};
 use postkern_server::service::{Endpoint, Pause};
-use postkern_server::trace::Added;
+use postkern_server::trace::{Added, Trace};
 use postkern_store::memory::Memory;
 
-use crate::memory::bench::{Null, Refusing};
+use self::login::Channel;
+use crate::memory::bench::Refusing;
 use crate::play::{Effort, Failure, Subject, play, turns};
 use crate::transcript::{Header, Transcript, shown, unescape};
 
@@ -72,7 +84,11 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
     let mut config = Config::new("mail.example.test", &["example.test"], PathBuf::from("/nowhere"));
     config.tls = Some(CertificateFiles { certificate: "c".into(), key: "k".into() });
     config.limits.login_delay = Duration::from_secs(2);
+    config.inbound.allow_pipelining = true;
+    let clock = Arc::new(AtomicI64::new(0));
+    let mut room = Mailroom::new(&clock);
     let mut peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let mut facts = TlsFacts::default();
     for (key, value) in &header.keys {
         let number = || value.parse::<u32>().map_err(|_| format!("{key}={value} is no number"));
         match key.as_str() {
@@ -92,6 +108,11 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             }
             "subaddress" => config.local.subaddress = value.chars().next().filter(|_| value != "none"),
             "vrfy" => config.inbound.vrfy = value == "yes",
+            "early" => config.inbound.allow_pipelining = value != "refuse",
+            "relays" => config.relay.domains.push(value.clone()),
+            "xclient" => config.inbound.xclient_from.push(Network::parse(value).ok_or("no network")?),
+            "newline" if value == "normalise" => config.inbound.bare_newline = Newline::Normalise,
+            "trace" => room.traces = value == "yes",
             "peer" => peer = value.parse().map_err(|_| format!("peer={value} is no address"))?,
             "message" => config.limits.message = number()?.into(),
             "header_from" => {
@@ -102,11 +123,12 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
                     _ => return Err(format!("unknown {key}={value}")),
                 }
             }
-            _ => return Err(format!("unknown key {key}={value}")),
+            _ => match login::key(&mut config.auth, &mut facts, key, value) {
+                Some(read) => read?,
+                None => return Err(format!("unknown key {key}={value}")),
+            },
         }
     }
-    let clock = Arc::new(AtomicI64::new(0));
-    let mut room = Mailroom::new(&clock);
     let named = header.more.iter().any(|(_, word, _)| word == "account");
     for name in if named { &[][..] } else { &["alice@example.test", "bob@example.test"] } {
         room.account(name, "secret");
@@ -115,6 +137,7 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
         let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
         match word.as_str() {
             "account" => room.account(first, second),
+            "token" => room.tokens.push((first.into(), second.into())),
             "alias" => {
                 config.aliases.entry(first.into()).or_default().push(second.into());
             }
@@ -123,7 +146,7 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             word => return Err(format!("unknown word @ {word}")),
         }
     }
-    Ok(Box::new(Rig::new(config, listener, peer, room, clock)))
+    Ok(Box::new(Rig::new(config, listener, peer, room, clock, facts)))
 }
 
 /// When the dialogues begin: 2023-11-14T22:13:20Z.
@@ -133,6 +156,9 @@ const EPOCH: i64 = 1_700_000_000;
 struct Mailroom {
     store: Memory,
     passwords: Vec<(String, String)>,
+    /// Notes how messages came.
+    traces: bool,
+    tokens: Vec<(String, String)>,
     log: Mutex<Vec<String>>,
 }
 
@@ -141,7 +167,7 @@ impl Mailroom {
     fn new(clock: &Arc<AtomicI64>) -> Self {
         let clock = Arc::clone(clock);
         let store = Memory::with_clock(Arc::new(move || Timestamp(EPOCH + clock.load(Ordering::Relaxed))));
-        Self { store, passwords: Vec::new(), log: Mutex::default() }
+        Self { store, passwords: Vec::new(), tokens: Vec::new(), traces: false, log: Mutex::default() }
     }
 
     fn account(&mut self, name: &str, password: &str) {
@@ -188,6 +214,15 @@ impl Backend for Mailroom {
                 let id = known.then(|| self.id(login).ok()).flatten();
                 return Done::Authenticated(id);
             }
+            Job::ScramKeys { login, hash } => {
+                let found = self.passwords.iter().find(|(name, _)| name == login);
+                let found = found.and_then(|(name, password)| Some((self.id(name).ok()?, password.as_str())));
+                return login::scram_keys(*hash, found);
+            }
+            Job::CheckToken { token, .. } => {
+                let found = self.tokens.iter().find(|(known, _)| known.as_bytes() == token.0);
+                return Done::Identified(found.and_then(|(_, name)| Some((self.id(name).ok()?, name.clone()))));
+            }
             Job::Commit(commit) => {
                 let remote: Vec<&str> = commit.remote.iter().map(|remote| remote.address.as_str()).collect();
                 let local: Vec<&str> = commit.local.iter().map(|local| local.recipient.as_str()).collect();
@@ -200,6 +235,7 @@ impl Backend for Mailroom {
                 );
                 let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
                 log.extend(commit.trace.as_ref().and_then(|trace| added(&trace.added)));
+                log.extend(commit.trace.as_ref().filter(|_| self.traces).map(came));
                 log.push(entry);
             }
             _ => {}
@@ -219,6 +255,12 @@ impl Backend for Mailroom {
 /// The machine's time then.
 const START: Instant = Instant::from_millis(1_000_000);
 
+/// How a message came, as an entry of the log.
+fn came(trace: &Trace) -> String {
+    let peer = trace.peer.map(|peer| peer.to_string()).unwrap_or_default();
+    format!("with {} {peer} {}", trace.with, trace.hello)
+}
+
 /// Fields that stand in front of a message, as an entry of the log.
 fn added(added: &Added) -> Option<String> {
     let Added { date, message_id, fields } = added;
@@ -235,6 +277,7 @@ struct Rig {
     /// Seconds that have passed, for the store.
     clock: Arc<AtomicI64>,
     now: Instant,
+    facts: TlsFacts,
     wire: Vec<u8>,
     lost: bool,
     output: Vec<u8>,
@@ -252,13 +295,21 @@ enum Rest {
 }
 
 impl Rig {
-    fn new(config: Config, listener: Listener, peer: IpAddr, room: Mailroom, clock: Arc<AtomicI64>) -> Self {
-        let tls = listener.is_implicit_tls().then(|| Box::new(Null) as Box<dyn postkern::Layer>);
+    fn new(
+        config: Config,
+        listener: Listener,
+        peer: IpAddr,
+        room: Mailroom,
+        clock: Arc<AtomicI64>,
+        facts: TlsFacts,
+    ) -> Self {
+        let tls = listener.is_implicit_tls().then(|| Box::new(Channel(facts.clone())) as Box<dyn postkern::Layer>);
         let mut rig = Self {
             endpoint: accept::endpoint(&Arc::new(config), listener, peer, tls),
             room,
             clock,
             now: START,
+            facts,
             wire: Vec::new(),
             lost: false,
             output: Vec::new(),
@@ -386,7 +437,8 @@ impl Subject for Rig {
         if self.rest != Rest::Upgrade(upgrade) {
             return Err("U: the machine asked for no such layer".into());
         }
-        self.endpoint.upgrade(upgrade, Box::new(Null));
+        let facts = if upgrade == Upgrade::Tls { self.facts.clone() } else { TlsFacts::default() };
+        self.endpoint.upgrade(upgrade, Box::new(Channel(facts)));
         self.drive();
         self.pump();
         Ok(())

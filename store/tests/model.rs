@@ -267,5 +267,5 @@ fn reporter(sender: &str) -> Reporter {
     let ours = sender.to_ascii_lowercase().ends_with("@home.example");
     let senders: Vec<String> = Some(sender.to_owned()).filter(|sender| !sender.is_empty()).into_iter().collect();
     let (local, remote) = if ours { (senders, Vec::new()) } else { (Vec::new(), senders) };
-    Reporter { hostname: "mx.home.example".into(), local, remote, whole: 50_000 }
+    Reporter { hostname: "mx.home.example".into(), local, remote, otherwise: None, whole: 50_000 }
 }

@@ -17,6 +17,16 @@
 //! C: .                                Event::Chunk ..., Event::Message
 //! S: 250 2.0.0 ok                     the server is responsible now
 //! ```
+//!
+//! In chunks (RFC 3030), where [`Offers`] has them offered:
+//!
+//! ```text
+//! C: BDAT 7                           Event::Data { chunked: true }: 354 takes it, unsaid
+//! C: Hello.                           Event::Chunk ...
+//! S: 250 2.0.0 go on                  (the machine says it)
+//! C: BDAT 0 LAST                      Event::Message
+//! S: 250 2.0.0 ok                     the server is responsible now
+//! ```
 
 mod client;
 mod command;
@@ -48,4 +58,4 @@ pub use path::{Path, is_domain, is_mailbox, is_mailbox_utf8};
 pub use reply::{Enhanced, Reply, ReplyLines};
 pub use request::{Command, SendError};
 pub use server::Server;
-pub use xclient::{Xclient, XclientAttributes, XclientName, XclientValue};
+pub use xclient::{Xclient, XclientAttribute, XclientAttributes, XclientValue};

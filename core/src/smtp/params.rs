@@ -84,3 +84,46 @@ fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), BadParam> {
 fn offered(is: bool) -> Result<(), BadParam> {
     if is { Ok(()) } else { Err(BadParam::Unknown) }
 }
+
+#[cfg(all(test, feature = "arbitrary"))]
+mod tests {
+    use alloc::vec::Vec;
+
+    use arbitrary::{Arbitrary, Unstructured};
+
+    use super::*;
+    use crate::smtp::{Extensions, Offers};
+
+    fn all() -> Extensions {
+        let mut all = Extensions::default();
+        (all.size, all.eight_bit_mime, all.smtp_utf8, all.binary_mime) = (Some(0), true, true, true);
+        (all.dsn, all.require_tls, all.mt_priority, all.rrvs) = (true, true, true, true);
+        (all.future_release, all.deliver_by) = (Some(1), Some(0));
+        all.auth = crate::sasl::Mechanisms::PASSWORD;
+        all
+    }
+
+    #[test]
+    fn any_value_that_may_be_made_is_read_back() {
+        let mut state = 1_u64;
+        let mut octet = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            // Mostly ASCII, so that text is long.
+            (state >> 24) as u8 & if state >> 40 & 7 == 0 { 0xff } else { 0x7f }
+        };
+        for _ in 0..20_000 {
+            let octets: Vec<u8> = (0..200).map(|_| octet()).collect();
+            let mut u = Unstructured::new(&octets);
+            let mail = MailParams::arbitrary(&mut u).unwrap();
+            let rcpt = RcptParams::arbitrary(&mut u).unwrap();
+            let mut out = Vec::new();
+            assert_eq!(mail.write(&all(), &mut out), Some(()), "{mail:?}");
+            assert_eq!(MailParams::parse(core::str::from_utf8(&out).unwrap(), &Offers::ALL, true), Ok(mail));
+            out.clear();
+            assert_eq!(rcpt.write(&all(), &mut out), Some(()), "{rcpt:?}");
+            assert_eq!(RcptParams::parse(core::str::from_utf8(&out).unwrap(), &Offers::ALL), Ok(rcpt));
+        }
+    }
+}

@@ -7,7 +7,7 @@ use super::command::Verb;
 use super::extensions::Extensions;
 use super::params::{MailParams, RcptParams};
 use super::path::{is_domain, is_mailbox, is_mailbox_utf8};
-use super::xclient::{self, XclientName};
+use super::xclient::{self, XclientAttribute};
 use crate::text::{is_base64, put};
 
 /// A command to send. Arguments are checked: no octet in them can end the line.
@@ -57,7 +57,7 @@ pub enum Command<'a> {
     Etrn(&'a str),
     /// XCLIENT, where it is offered: what the server is to believe of its client; without a
     /// value it is not known. At 220 the session begins anew: say EHLO.
-    Xclient(#[cfg_attr(feature = "arbitrary", arbitrary(default))] &'a [(XclientName, Option<&'a str>)]),
+    Xclient(#[cfg_attr(feature = "arbitrary", arbitrary(default))] &'a [(XclientAttribute, Option<&'a str>)]),
     /// AUTH; the initial response is base64, and empty is sent as `=`.
     Auth {
         /// PLAIN, LOGIN, ...

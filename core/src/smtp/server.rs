@@ -4,15 +4,6 @@
 //! [`Server::command`] (which commands are in sequence), in [`Server::bdat`] and what follows it
 //! (a message in chunks) and in the [`Machine`] methods (framing). The answer decides: what the
 //! client is told and what the machine believes are one act.
-//!
-//! # What is taken for pipelining out of turn
-//! With [`ServerConfig::forbid_early_pipelining`] a client that speaks before it may is told 554
-//! and cut off (RFC 2920 section 3.1). It is seen by octets that are here already when the
-//! answer to something is given that ends a group: the greeting, EHLO, DATA, AUTH and each
-//! response to it, NOOP, VRFY, EXPN, HELP, ETRN, XCLIENT, an unknown command, and before EHLO (or
-//! behind HELO) any command and any end of a message. What comes behind the answer in the
-//! driver's order of things is not held against a client, whenever it was sent: how octets are
-//! cut on their way can hide an early one, but can make no patient client look early.
 
 mod chunks;
 mod commands;
@@ -21,7 +12,7 @@ mod offers;
 
 use alloc::vec::Vec;
 
-use super::command::{Loose, Verb};
+use super::command::{self, Loose, Verb};
 use super::config::{Protocol, ServerConfig};
 use super::event::{Event, Ticket, Tolerated};
 use super::refusals as say;
@@ -56,6 +47,17 @@ enum Hello {
 }
 
 /// The server side of one connection.
+///
+/// # Pipelining out of turn
+/// With [`ServerConfig::forbid_early_pipelining`] a client that speaks before it may is told 554
+/// and cut off (RFC 2920 section 3.1). It is seen by octets that are here already when the
+/// answer to something is given that ends a group: the greeting, EHLO, DATA, AUTH and each
+/// response to it, NOOP, VRFY, EXPN, HELP, ETRN, XCLIENT, an unknown command, and before EHLO (or
+/// behind HELO) any command and any end of a message. Behind STARTTLS they close without a word.
+///
+/// So what is found depends on what the driver has read by then: how octets are cut on their way
+/// can hide an early one, but can make no patient client look early. A driver that waits before
+/// the greeting shows what comes meanwhile ([`early_talker`](Self::early_talker)).
 #[derive(Debug)]
 pub struct Server {
     config: ServerConfig,
@@ -74,6 +76,8 @@ pub struct Server {
     size: u64,
     /// Octets of lines that were too long.
     excess: usize,
+    /// Within such a line.
+    in_excess: bool,
     /// Recipients accepted in this transaction.
     recipients: u32,
     /// Messages begun on this connection.
@@ -122,6 +126,7 @@ impl Server {
             login: None,
             size: 0,
             excess: 0,
+            in_excess: false,
             recipients: 0,
             messages: 0,
             mistakes: 0,
@@ -330,14 +335,18 @@ impl Server {
     }
 
     /// Octets of a line that is too long. The line is answered once, at its end.
-    fn too_long<'i>(&mut self, kind: Kind, octets: usize, out: &mut Vec<u8>) -> Event<'i> {
-        self.excess = self.excess.saturating_add(octets);
+    fn too_long<'i>(&mut self, kind: Kind, part: &[u8], out: &mut Vec<u8>) -> Event<'i> {
+        self.excess = self.excess.saturating_add(part.len());
+        let first = !core::mem::replace(&mut self.in_excess, kind == Kind::Excess);
+        if first && self.state == State::Commands && command::is_bdat(part) {
+            return self.bad_chunk(out);
+        }
         if self.excess > self.config.limits.excess {
             let _ = self.last_words(&say::FAR, Close::Violation(Violation::TooLong), out);
-            return Event::Dropped(octets);
+            return Event::Dropped(part.len());
         }
         if kind == Kind::Excess {
-            return Event::Dropped(octets);
+            return Event::Dropped(part.len());
         }
         self.state = State::Commands;
         self.refuse(&Reply::new(500, Enhanced(5, 5, 6), "line too long"), out)
@@ -442,7 +451,7 @@ impl Machine for Server {
                 self.ends_group(self.hello != Hello::Ehlo);
                 self.message(out)
             }
-            (Kind::Excess | Kind::ExcessEnd, _) => self.too_long(frame.kind, bytes.len(), out),
+            (Kind::Excess | Kind::ExcessEnd, _) => self.too_long(frame.kind, bytes, out),
             (Kind::Line, State::AuthResponse) => {
                 self.ends_group(true);
                 self.response(bytes, out)
@@ -463,6 +472,7 @@ impl Machine for Server {
             state: State::Commands,
             stopping: self.stopping,
             excess: self.excess,
+            messages: self.messages,
             mistakes: self.mistakes,
             refusals: self.refusals,
             login: self.login,

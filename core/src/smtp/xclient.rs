@@ -13,7 +13,7 @@ pub struct Xclient<'i>(&'i str);
 /// What an attribute is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum XclientName {
+pub enum XclientAttribute {
     /// The client's host name.
     Name,
     /// Its address.
@@ -43,13 +43,13 @@ pub enum XclientValue<'i> {
     Unknown,
 }
 
-impl XclientName {
+impl XclientAttribute {
     /// All of them, in the order of the answer to EHLO.
     pub const ALL: [Self; 8] =
         [Self::Name, Self::Addr, Self::Port, Self::Proto, Self::Helo, Self::Login, Self::DestAddr, Self::DestPort];
 
     /// As on the line.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Name => "NAME",
             Self::Addr => "ADDR",
@@ -71,18 +71,18 @@ impl<'i> Xclient<'i> {
     }
 
     /// Each attribute, in the order of the line. One that stands twice counts as it stands last.
-    pub fn attributes(self) -> impl Iterator<Item = (XclientName, XclientValue<'i>)> + use<'i> {
+    pub fn attributes(self) -> impl Iterator<Item = (XclientAttribute, XclientValue<'i>)> + use<'i> {
         words(self.0).filter_map(attribute)
     }
 
     /// What was said of one attribute; none if nothing was.
-    pub fn get(self, name: XclientName) -> Option<XclientValue<'i>> {
+    pub fn get(self, name: XclientAttribute) -> Option<XclientValue<'i>> {
         self.attributes().filter(|(own, _)| *own == name).last().map(|(_, value)| value)
     }
 
     /// The client's address: IPv4, or IPv6 behind `IPV6:`. None without one, and if it is none.
     pub fn address(self) -> Option<IpAddr> {
-        let XclientValue::Is(value) = self.get(XclientName::Addr)? else { return None };
+        let XclientValue::Is(value) = self.get(XclientAttribute::Addr)? else { return None };
         let text = value.as_str();
         match text.get(..5) {
             Some(tag) if tag.eq_ignore_ascii_case("IPV6:") => text[5..].parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -95,9 +95,9 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(' ').filter(|word| !word.is_empty())
 }
 
-fn attribute(word: &str) -> Option<(XclientName, XclientValue<'_>)> {
+fn attribute(word: &str) -> Option<(XclientAttribute, XclientValue<'_>)> {
     let (name, value) = cut(word, b'=');
-    let name = XclientName::ALL.into_iter().find(|own| own.as_str().eq_ignore_ascii_case(name))?;
+    let name = XclientAttribute::ALL.into_iter().find(|own| own.name().eq_ignore_ascii_case(name))?;
     let value = match value {
         _ if value.eq_ignore_ascii_case("[UNAVAILABLE]") => XclientValue::Unavailable,
         _ if value.eq_ignore_ascii_case("[TEMPUNAVAIL]") => XclientValue::Unknown,
@@ -113,8 +113,9 @@ pub struct XclientAttributes(u8);
 impl XclientAttributes {
     /// The names of a line, in any case.
     pub(super) fn parse(names: &[u8]) -> Self {
-        let known =
-            |name: &[u8]| XclientName::ALL.into_iter().find(|own| name.eq_ignore_ascii_case(own.as_str().as_bytes()));
+        let known = |name: &[u8]| {
+            XclientAttribute::ALL.into_iter().find(|own| name.eq_ignore_ascii_case(own.name().as_bytes()))
+        };
         let bits = names.split(u8::is_ascii_whitespace).filter_map(known).fold(0, |bits, one| bits | 1 << one as u8);
         Self(bits)
     }
@@ -125,7 +126,7 @@ impl XclientAttributes {
     }
 
     /// Whether this is among them.
-    pub const fn contains(self, attribute: XclientName) -> bool {
+    pub const fn contains(self, attribute: XclientAttribute) -> bool {
         self.0 & 1 << attribute as u8 != 0
     }
 }
@@ -133,14 +134,14 @@ impl XclientAttributes {
 /// Appends attributes as ` NAME=value`, the values in xtext; without a value
 /// `[UNAVAILABLE]`. None if one is not offered, or there are none.
 pub(super) fn write(
-    attributes: &[(XclientName, Option<&str>)],
+    attributes: &[(XclientAttribute, Option<&str>)],
     offered: XclientAttributes,
     out: &mut Vec<u8>,
 ) -> Option<()> {
     (!attributes.is_empty()).then_some(())?;
     for &(attribute, value) in attributes {
         offered.contains(attribute).then_some(())?;
-        put(&[b" ", attribute.as_str().as_bytes(), b"="], out);
+        put(&[b" ", attribute.name().as_bytes(), b"="], out);
         match value {
             None => put(&[b"[UNAVAILABLE]"], out),
             Some("") => return None,
@@ -161,7 +162,7 @@ fn put_xtext(octet: u8, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::XclientName::{Addr, Helo, Login, Name};
+    use super::XclientAttribute::{Addr, Helo, Login, Name};
     use super::*;
 
     #[test]

@@ -176,11 +176,7 @@ pub(crate) fn mail_is_relayed_and_wakes_who_idles(runtime: &'static dyn Runtime)
 
     let mut first = config("first.example", 10);
     first.relay.networks = vec![Network::parse("127.0.0.0/8").unwrap()];
-    first.relay.routes = vec![StaticRoute {
-        domain: "next.example".into(),
-        host: Ipv4Addr::LOCALHOST.to_string(),
-        port: next.ports[0].port(),
-    }];
+    first.relay.routes = vec![StaticRoute::new("next.example", &Ipv4Addr::LOCALHOST.to_string(), next.ports[0].port())];
     let first = Running::start(runtime, first);
     let mut alice = first.connect();
     alice.expect("220 ");

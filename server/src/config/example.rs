@@ -123,6 +123,8 @@ key = "key.pem"
 [relay]
 # The port of other servers.
 # port = 25
+# Domains elsewhere whose mail we take from anybody, and hand on to their hosts.
+# domains = ["example.com"]
 # Who may send mail elsewhere without a password: addresses and networks.
 # networks = ["192.0.2.0/24", "::1"]
 # Waits between attempts, the last repeating, and the age at which a message goes back.
@@ -137,11 +139,20 @@ key = "key.pem"
 # tls = "opportunistic"
 # Certificates to trust besides the system's (PEM).
 # ca_file = "ca.pem"
-# Routes that replace the MX records of a domain, or of all ("*").
+# Routes that replace the MX records of a domain, or of all ("*"). tls is as above, or
+# "implicit"; with a login it must be that or "verified". The file holds the password alone.
 # [[relay.route]]
 # domain = "*"
 # host = "relay.example.net"
-# port = 25
+# port = 465
+# tls = "implicit"
+# login = "us"
+# password_file = "relay.password"
+# [[relay.route]]
+# domain = "example.com"
+# host = "127.0.0.1"
+# protocol = "lmtp"                # into the mailboxes of another server, as Dovecot's
+# port = 24
 
 # What clients may cost.
 [limits]

@@ -10,10 +10,11 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, Section, line, number, string};
 use super::values::{self, Read};
 use super::{
-    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, StaticRoute, aliases,
-    auth, policy,
+    CertificateFiles, Config, ConfigError, EXPANSION_MAX, Limits, Listener, Network, RelayTls, RouteLogin, StaticRoute,
+    aliases, auth, policy,
 };
 use crate::account::normalize;
+use crate::job::Secret;
 
 /// Octets that a message may have at least (RFC 5321 section 4.5.3.1.7), and at most:
 /// RFC822.SIZE of IMAP4rev1 is a number below 2^32 (RFC 3501 section 9).
@@ -196,10 +197,24 @@ fn listen<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, file: &DeTable<
 }
 
 fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, config: &mut Config) {
-    reader.known(section, &["port", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"]);
+    reader.known(
+        section,
+        &["port", "domains", "networks", "retry", "expire", "warn", "return_whole", "tls", "ca_file", "route"],
+    );
     let relay = &mut config.relay;
     if let Some(port) = reader.value(section, "port", port) {
         relay.port = port;
+    }
+    for (at, domain) in reader.list(section, "domains", |value| values::domain(string(value)?)).unwrap_or_default() {
+        match () {
+            () if config.domains.contains(&domain) => {
+                reader.blame(at, format!("relay.domains: {domain:?} is one of our domains, whose mail ends here"));
+            }
+            () if relay.domains.contains(&domain) => {
+                reader.blame(at, format!("relay.domains: {domain:?} stands there twice"));
+            }
+            () => relay.domains.push(domain),
+        }
     }
     let networks = reader.list(section, "networks", |value| network(string(value)?));
     relay.networks = networks.unwrap_or_default().into_iter().map(|(_, network)| network).collect();
@@ -228,7 +243,7 @@ fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, c
             for node in routes {
                 match node.get_ref() {
                     DeValue::Table(table) => {
-                        route(reader, Section { name: "relay.route", table }, node.span().start, config);
+                        route(reader, Section { name: "relay.route", table }, node.span().start, folder, config);
                     }
                     _ => reader.blame(node.span().start, "relay.route: write [[relay.route]] above its keys"),
                 }
@@ -238,14 +253,34 @@ fn relay<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, folder: &Path, c
     }
 }
 
-fn route<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, config: &mut Config) {
-    reader.known(section, &["domain", "host", "port"]);
+fn route<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, folder: &Path, config: &mut Config) {
+    reader.known(section, &["domain", "host", "port", "protocol", "tls", "login", "password_file"]);
     let domain = reader.value(section, "domain", |value| match string(value)? {
         "*" => Ok("*".into()),
         text => values::domain(text).map_err(|why| format!("{why}; or \"*\" for all others")),
     });
     let host = reader.value(section, "host", |value| values::host(string(value)?));
     let port = reader.value(section, "port", port);
+    let lmtp = reader.value(section, "protocol", |value| match value.as_str() {
+        Some("smtp") => Ok(false),
+        Some("lmtp") => Ok(true),
+        _ => Err("must be \"smtp\" or \"lmtp\"".into()),
+    });
+    let tls = reader.value(section, "tls", |value| match value.as_str() {
+        Some("implicit") => Ok(None),
+        _ => relay_tls(value).map(Some).map_err(|why| format!("{why}; or \"implicit\" for TLS from the start")),
+    });
+    let (implicit_tls, tls) = match tls {
+        Some(None) => (true, Some(RelayTls::Verified)),
+        other => (false, other.flatten()),
+    };
+    let login = route_login(reader, section, at, folder);
+    if login.is_some() && tls != Some(RelayTls::Verified) {
+        reader.blame(
+            at,
+            "relay.route: login needs tls = \"verified\" or \"implicit\": anyone else could read the password",
+        );
+    }
     for (key, example) in [("domain", "\"example.com\""), ("host", "\"relay.example.net\"")] {
         if !section.table.contains_key(key) {
             reader.blame(at, format!("relay.route: {key} is missing: write {key} = {example}"));
@@ -257,8 +292,30 @@ fn route<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, confi
     } else if config.relay.routes.iter().any(|route| route.domain == domain) {
         reader.blame(at, format!("relay.route: {domain:?} has a route already"));
     } else {
-        config.relay.routes.push(StaticRoute { domain, host, port: port.unwrap_or(config.relay.port) });
+        let lmtp = lmtp.unwrap_or_default();
+        // RFC 2033 section 5: never the port of SMTP.
+        let port = port.unwrap_or(match (lmtp, implicit_tls) {
+            (true, _) => 24,
+            (false, true) => 465,
+            (false, false) => config.relay.port,
+        });
+        config.relay.routes.push(StaticRoute { domain, host, port, lmtp, tls, implicit_tls, login });
     }
+}
+
+fn route_login<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, folder: &Path) -> Option<RouteLogin> {
+    let name = reader.value(section, "login", |value| match string(value)? {
+        "" => Err("is empty, and must be the account's name".into()),
+        name => Ok(name.to_owned()),
+    });
+    let password_file = reader.value(section, "password_file", |value| file_path(value, folder));
+    for (key, other) in [("login", "password_file"), ("password_file", "login")] {
+        if section.table.contains_key(key) && !section.table.contains_key(other) {
+            reader.blame(at, format!("relay.route: {key} needs {other} beside it"));
+        }
+    }
+    let (name, password_file) = (name?, password_file?);
+    Some(RouteLogin { name, password_file, password: Secret(Vec::new()) })
 }
 
 fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Limits) {

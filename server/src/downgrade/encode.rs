@@ -301,7 +301,7 @@ mod tests {
             for (target, is) in [(Target::SevenBit, seven), (Target::Lines, lines)] {
                 each_cut(text, |pieces| {
                     let mut watch = Watch::new(target);
-                    let offends = pieces.iter().fold(false, |seen, piece| seen || watch.offends(piece));
+                    let offends = pieces.iter().any(|piece| watch.offends(piece));
                     assert_eq!(offends || watch.ends_badly(), is, "{} {target:?}", text.escape_ascii());
                     String::new()
                 });

@@ -206,3 +206,92 @@ impl Endpoint for Proxied<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::accept;
+    use crate::config::{Config, Listener};
+
+    const HEADER: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 25\r\n";
+
+    fn service(peer: IpAddr) -> Box<dyn Endpoint> {
+        let config = Arc::new(Config::new("mx.test", &["test"], "data".into()));
+        accept::endpoint(&config, Listener::Lmtp, peer, None)
+    }
+
+    /// Gives octets as far as they are wanted; those that are left.
+    fn give<'o>(stage: &mut Proxied<'_>, mut octets: &'o [u8], now: Instant) -> &'o [u8] {
+        while matches!(stage.run(now), Pause::Read) && !octets.is_empty() {
+            let (space, _) = stage.io();
+            let len = space.len().min(octets.len()).min(3);
+            space[..len].copy_from_slice(&octets[..len]);
+            stage.filled(len);
+            octets = &octets[len..];
+            if matches!(stage.state, State::Service(_)) {
+                break;
+            }
+        }
+        octets
+    }
+
+    #[test]
+    fn the_service_begins_behind_the_header() {
+        let now = Instant::from_millis(7);
+        let addresses = [192, 0, 2, 7, 198, 51, 100, 1, 0xdc, 4, 0, 25];
+        let v2 = [b"\r\n\r\n\0\r\nQUIT\n", &[0x21, 0x11, 2, 12][..], &addresses, &[9; 512]].concat();
+        for header in [HEADER, &v2] {
+            let peers = Arc::new(Mutex::new(Vec::new()));
+            let admitted = Arc::clone(&peers);
+            let admit: Admit<'_> = Box::new(move |peer| {
+                admitted.lock().unwrap().push(peer);
+                Ok(service(peer))
+            });
+            let mut stage = Proxied::new("10.0.0.1".parse().unwrap(), admit);
+            let octets = [header, b"LHLO x\r\n"].concat();
+            let left = give(&mut stage, &octets, now);
+            assert_eq!(left, b"LHLO x\r\n");
+            assert_eq!(*peers.lock().unwrap(), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+            assert!(matches!(stage.run(now), Pause::Read));
+            assert!(stage.io().1.starts_with(b"220 mx.test LMTP"));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_none_late_or_cut_ends_the_connection() {
+        for (octets, close) in [
+            (&b"EHLO x\r\nxxxxxxxxxx"[..], Close::Violation(Violation::Syntax)),
+            (&HEADER[..20], Close::Timeout),
+            (b"", Close::Timeout),
+        ] {
+            let admit: Admit<'_> = Box::new(|_| panic!("nobody is admitted"));
+            let mut stage = Proxied::new("10.0.0.1".parse().unwrap(), admit);
+            give(&mut stage, octets, Instant::from_millis(0));
+            assert_eq!(stage.deadline(), Some(Instant::from_millis(5000)));
+            let Pause::Closed(is) = stage.run(Instant::from_millis(5000)) else { panic!("not closed") };
+            assert_eq!(is, close);
+            assert_eq!(stage.io().1, b"");
+        }
+        let mut stage = Proxied::new("10.0.0.1".parse().unwrap(), Box::new(|_| panic!("nobody is admitted")));
+        give(&mut stage, &HEADER[..20], Instant::from_millis(0));
+        stage.filled(0);
+        assert!(matches!(stage.run(Instant::from_millis(1)), Pause::Closed(Close::Eof)));
+    }
+
+    #[test]
+    fn who_is_not_admitted_is_told_so() {
+        let admit: Admit<'_> = Box::new(|_| Err(b"421 no\r\n"));
+        let mut stage = Proxied::new("10.0.0.1".parse().unwrap(), admit);
+        give(&mut stage, HEADER, Instant::from_millis(0));
+        assert!(matches!(stage.run(Instant::from_millis(0)), Pause::Closed(Close::Done)));
+        assert_eq!(stage.io().1, b"421 no\r\n");
+        stage.sent(4);
+        assert_eq!(stage.io().1, b"no\r\n");
+        // What still comes is dropped.
+        stage.filled(10);
+        stage.sent(4);
+        assert_eq!(stage.io().1, b"");
+    }
+}

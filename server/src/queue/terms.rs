@@ -14,7 +14,8 @@ use crate::job::Timestamp;
 pub struct Terms {
     /// SMTPUTF8: an address or the header is not ASCII (RFC 6531).
     pub smtp_utf8: bool,
-    /// BODY=BINARYMIME: its lines have no end, or not all CRLF (RFC 3030 section 3).
+    /// BODY=BINARYMIME (RFC 3030 section 3), until its parts that are so have become base64 or
+    /// quoted-printable: what is kept is lines.
     pub binary: bool,
     /// REQUIRETLS (RFC 8689 section 2).
     pub require_tls: bool,

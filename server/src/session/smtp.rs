@@ -9,17 +9,20 @@
 //! committed it.
 
 mod message;
+mod offers;
 mod recipient;
 mod sender;
+mod turn;
 mod verify;
 
 use core::net::IpAddr;
 use std::sync::Arc;
 
 use postkern::sasl::TlsFacts;
-use postkern::smtp::{Enhanced, Event, Protocol, Reply, Server, ServerConfig, Ticket};
+use postkern::smtp::{Enhanced, Event, Reply, Server, Ticket, Xclient};
 
 use crate::config::{Config, Listener};
+use crate::downgrade::Downgrade;
 use crate::fixup::Fixup;
 use crate::job::{AccountId, Done, Job, Local, Spool};
 use crate::queue::{RecipientTerms, Remote, Terms};
@@ -35,7 +38,9 @@ use super::login::{Login, Next, broken};
 pub struct Smtp {
     config: Arc<Config>,
     listener: Listener,
+    /// The client: who connected, or for whom that one speaks (XCLIENT).
     peer: IpAddr,
+    connected: IpAddr,
     /// What the client calls itself.
     hello: String,
     login: Login,
@@ -61,7 +66,10 @@ struct Transaction {
     expanded: Vec<Remote>,
     header: HeaderScan,
     spool: Spool,
+    /// What repairs one that is submitted.
     fixup: Option<Box<Fixup>>,
+    /// Makes lines of a message that has none (BINARYMIME).
+    downgrade: Option<Box<Downgrade>>,
     /// The store could not take its octets: what its end is answered with.
     failed: Option<Reply<'static>>,
 }
@@ -71,12 +79,15 @@ struct Transaction {
 enum Pending {
     #[default]
     Nothing,
+    /// The time before the greeting; and then that the machine has seen who talked in it.
+    Greeting(Ticket),
     Check(Ticket),
     /// The time that a wrong password costs; whether the connection ends then.
     Penance(Ticket, bool),
     Sender(Box<Sender>),
     Recipient(Box<Recipient>),
     Verify(Box<Verify>),
+    Turn(Ticket),
     Room(Ticket),
     Spool,
     Commit(Ticket),
@@ -87,6 +98,12 @@ const WRONG: Reply<'static> = Reply::new(535, Enhanced(5, 7, 8), "authentication
 const WRONG_LAST: Reply<'static> = Reply::new(421, Enhanced(4, 7, 0), "too many failed logins");
 const MALFORMED: Reply<'static> = Reply::new(501, Enhanced(5, 5, 2), "that is no response of this mechanism");
 const LOGIN_BROKEN: Reply<'static> = Reply::new(454, Enhanced(4, 7, 0), "temporary authentication failure");
+/// RFC 5321 section 4.1.1.8.
+const HELP: Reply<'static> = Reply::new(
+    214,
+    Enhanced(2, 0, 0),
+    "this is Postkern, which speaks SMTP as RFC 5321 has it\nsend mail about it to postmaster",
+);
 const BROKEN: Reply<'static> = Reply::new(451, Enhanced(4, 3, 0), "local error, try again later");
 const FULL: Reply<'static> = Reply::new(452, Enhanced(4, 3, 1), "insufficient storage, try again later");
 
@@ -98,6 +115,7 @@ impl Smtp {
             config,
             listener,
             peer,
+            connected: peer,
             hello: String::new(),
             account: None,
             transaction: Transaction::default(),
@@ -105,28 +123,33 @@ impl Smtp {
         }
     }
 
-    /// How the machine for this listener is to be made.
-    pub fn machine(config: &Config, listener: Listener) -> ServerConfig {
-        let mut machine = ServerConfig::default();
-        machine.protocol = if listener == Listener::Lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-        machine.tls = config.tls.is_some();
-        machine.auth_in_clear = config.plaintext_login;
-        if is_submission(listener) {
-            machine.auth = config.auth.offers(None);
-            machine.limits.login = Some(config.limits.login_time);
+    /// Strangers are greeted after a pause, short as it may be: who talks in it is no mail
+    /// server (RFC 5321 section 3.1), and the machine says so.
+    fn connect(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        if self.listener == Listener::Smtp && !self.config.may_relay(self.peer) {
+            self.pending = Pending::Greeting(ticket);
+            return Step::Wait(self.config.inbound.greet_pause);
         }
-        if listener == Listener::Lmtp {
-            // Our own relay speaks it, for whole mailing lists.
-            machine.limits.refusals = u16::MAX;
+        self.greet(ticket, machine, out);
+        Step::Go
+    }
+
+    /// What was said does not count any more; it is this client's session from now on.
+    fn forget(&mut self, peer: IpAddr) {
+        let fresh = Self::new(self.config.clone(), self.listener, self.connected);
+        *self = Self { peer, login: Login::new(self.config.clone(), peer), ..fresh };
+    }
+
+    /// XCLIENT: a filter in front of us says whom it speaks for. Its LOGIN does not count: who
+    /// submits logs in here.
+    fn xclient(&mut self, attributes: Xclient<'_>) -> Reply<'static> {
+        if !self.config.may_xclient(self.connected) {
+            return Reply::new(550, Enhanced(5, 7, 0), "not for you");
         }
-        machine.limits.mistakes = (config.limits.mistakes_before_login, config.limits.mistakes);
-        machine.limits.line = config.limits.smtp_line;
-        machine.limits.excess = config.limits.excess;
-        machine.limits.command = config.limits.smtp_idle;
-        machine.limits.data_rate = config.limits.data_rate;
-        machine.limits.message = config.limits.message;
-        machine.limits.recipients = config.limits.recipients;
-        machine
+        let peer = attributes.address().unwrap_or(self.peer).to_canonical();
+        tracing::info!(%peer, by = %self.connected, "speaks for another (XCLIENT)");
+        self.forget(peer);
+        Reply::new(220, Enhanced(2, 0, 0), "ok")
     }
 
     fn greet(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) {
@@ -182,10 +205,7 @@ impl Session<Server> for Smtp {
 
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         let (ticket, reply) = match event {
-            Event::Connect { ticket } => {
-                self.greet(ticket, machine, out);
-                return Step::Go;
-            }
+            Event::Connect { ticket } => return self.connect(ticket, machine, out),
             Event::Hello { name, ticket, .. } => {
                 self.hello = name.into();
                 self.transaction = Transaction::default();
@@ -222,8 +242,7 @@ impl Session<Server> for Smtp {
             }
             Event::StartTls { ticket } => {
                 // RFC 3207 section 4.2: what was said in plaintext does not count.
-                let fresh = Self::new(self.config.clone(), self.listener, self.peer);
-                *self = fresh;
+                self.forget(self.peer);
                 (ticket, Reply::START_TLS)
             }
             Event::Rset { ticket } => {
@@ -233,10 +252,9 @@ impl Session<Server> for Smtp {
             Event::Noop { ticket } => (ticket, Reply::OK),
             Event::Vrfy { argument, ticket, .. } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
-            // Neither is offered; a session that offers them answers them.
-            Event::Etrn { ticket, .. } => (ticket, Reply::new(459, Enhanced(4, 7, 0), "not for you")),
-            Event::Xclient { ticket, .. } => (ticket, Reply::new(550, Enhanced(5, 7, 0), "not for you")),
-            Event::Help { ticket, .. } => (ticket, Reply::new(214, Enhanced(2, 0, 0), "see RFC 5321")),
+            Event::Etrn { argument, ticket } => return self.etrn(argument, ticket, machine, out),
+            Event::Xclient { attributes, ticket } => (ticket, self.xclient(attributes)),
+            Event::Help { ticket, .. } => (ticket, HELP),
             Event::Quit { ticket } => (ticket, Reply::BYE),
             Event::Refused { code } => {
                 tracing::debug!(peer = %self.peer, code, "command refused");
@@ -248,14 +266,24 @@ impl Session<Server> for Smtp {
         Step::Go
     }
 
-    fn advance(&mut self, _: &mut Server, _: &mut Vec<u8>) -> Step {
-        // Every ticket is answered in `on` or `done`.
+    fn advance(&mut self, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        // Every other ticket is answered in `on` or `done`.
+        match std::mem::take(&mut self.pending) {
+            Pending::Greeting(ticket) => {
+                if machine.early_talker() {
+                    tracing::info!(peer = %self.peer, "talked before it was greeted");
+                }
+                self.greet(ticket, machine, out);
+            }
+            other => self.pending = other,
+        }
         Step::Go
     }
 
     fn done(&mut self, done: Done, machine: &mut Server, out: &mut Vec<u8>) -> Step {
         match std::mem::take(&mut self.pending) {
             Pending::Nothing => debug_assert!(false, "done without a job"),
+            Pending::Greeting(ticket) => self.pending = Pending::Greeting(ticket),
             Pending::Check(ticket) => {
                 let next = self.login.checked(done);
                 return self.follow(next, ticket, machine, out);
@@ -264,6 +292,7 @@ impl Session<Server> for Smtp {
             Pending::Sender(sender) => return self.mail_done(*sender, done, machine, out),
             Pending::Recipient(recipient) => return self.rcpt_done(*recipient, done, machine, out),
             Pending::Verify(verify) => return self.vrfy_done(*verify, done, machine, out),
+            Pending::Turn(ticket) => self.turned(ticket, &done, machine, out),
             Pending::Room(ticket) => {
                 let reply = match &done {
                     Done::Failed(failure) => refusal(failure),

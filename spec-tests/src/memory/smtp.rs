@@ -385,11 +385,11 @@ impl Scripted {
                 ("etrn", ticket, vec![answer(250, 0, 0, "queuing started")])
             }
             Event::Xclient { attributes, ticket } => {
-                let each = attributes.attributes().map(|(name, value)| match value {
+                let each = attributes.attributes().map(|(attribute, value)| match value {
                     XclientValue::Is(value) => {
-                        format!(" {}={}", name.as_str(), String::from_utf8_lossy(&value.decode()))
+                        format!(" {}={}", attribute.name(), String::from_utf8_lossy(&value.decode()))
                     }
-                    other => format!(" {}={other:?}", name.as_str()),
+                    other => format!(" {}={other:?}", attribute.name()),
                 });
                 log.push(format!("xclient{}", each.collect::<String>()));
                 self.recipients.clear();

@@ -102,9 +102,8 @@ impl Sayer {
                     }
                     len += octets;
                 }
-                Line::Command(Command::Rset | Command::Quit) if self.chunks.is_some() => {
-                    let command = if text == "RSET" { Command::Rset } else { Command::Quit };
-                    if machine.send(command, out).is_err() {
+                Line::Command(leave @ (Command::Rset | Command::Quit)) => {
+                    if machine.send(leave, out).is_err() {
                         return Ok(false);
                     }
                     self.chunks = None;

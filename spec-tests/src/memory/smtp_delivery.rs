@@ -145,8 +145,8 @@ impl Owner {
                 format!("{word} {} {} {} {}", recipient.address, said.code, said.status, said.text)
             };
             self.log.push(match verdict {
-                Verdict::Delivered { said: text, dsn: true } => said("delivered-dsn", text),
-                Verdict::Delivered { said: text, dsn: false } => said("delivered", text),
+                Verdict::Delivered { said: text, dsn: true, .. } => said("delivered-dsn", text),
+                Verdict::Delivered { said: text, dsn: false, .. } => said("delivered", text),
                 Verdict::Deferred(text) => said("deferred", text),
                 Verdict::Failed(text) => said("failed", text),
                 Verdict::Postponed => format!("postponed {}", recipient.address),

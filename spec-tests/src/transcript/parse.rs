@@ -122,6 +122,7 @@ fn step(line: &str) -> Result<Step, String> {
         "C:" => Step::Client([text.as_bytes(), b"\r\n"].concat()),
         "C>" => Step::Client(unescape(text)?),
         "C=" => Step::ClientSays([text.as_bytes(), b"\r\n"].concat()),
+        "C~" => Step::ClientSays(unescape(text)?),
         "S>" => Step::Server(Said::Octets(unescape(text)?)),
         "S:" if text == "..." => Step::Server(Said::Skip),
         "S:" if is_many(text) => Step::Server(Said::Lines(Pattern::line(text))),

@@ -114,7 +114,7 @@ fn the_configuration_may_let_passwords_come_in_plaintext() {
     on_both(|runtime| {
         let server = Server::start_with(runtime, |config| config.plaintext_login = true);
         let mut smtp = Smtp::greet(&server, Listener::Submission);
-        assert!(smtp.expect(250, "EHLO client.test").contains("AUTH PLAIN LOGIN"));
+        assert!(smtp.expect(250, "EHLO client.test").contains("AUTH SCRAM-SHA-256 PLAIN LOGIN"));
         smtp.expect(235, &format!("AUTH PLAIN {}", plain(ALICE, PASSWORD)));
         Imap::greet(&server).expect(&format!("LOGIN {ALICE} \"{PASSWORD}\""));
         let mut pop = Pop3::greet(&server);

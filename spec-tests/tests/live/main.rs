@@ -6,12 +6,15 @@
 
 mod access;
 mod crash;
+mod dsn;
 mod envelope;
 mod harness;
 mod hostile;
 mod idle;
 mod load;
 mod mailboxes;
+mod mechanisms;
+mod proxy;
 mod relay;
 mod relay_failures;
 mod smuggling;

@@ -143,7 +143,7 @@ fn a_static_route_and_a_smarthost_replace_mx() {
     on_both(|runtime| {
         let (b, smarthost) = (second(runtime), Hop::start(&[]));
         let dns = Dns::start(&[]);
-        let route = |domain: &str, port| StaticRoute { domain: domain.into(), host: "127.0.0.1".into(), port };
+        let route = |domain: &str, port| StaticRoute::new(domain, "127.0.0.1", port);
         let a = first(runtime, &dns, 1, |config| {
             config.relay.routes =
                 vec![route("*", smarthost.address.port()), route("b.test", b.address(Listener::Smtp).port())];

@@ -61,15 +61,15 @@ fn usual(verb: &str) -> &'static str {
 }
 
 /// A server of `a.test` whose mail for all others goes to a hop.
-fn through(runtime: &'static dyn Runtime, hop: &Hop) -> (Dns, Server) {
+pub(crate) fn through(runtime: &'static dyn Runtime, hop: &Hop) -> (Dns, Server) {
     through_with(runtime, hop, |_| {})
 }
 
-fn through_with(runtime: &'static dyn Runtime, hop: &Hop, edit: impl FnOnce(&mut Config)) -> (Dns, Server) {
+pub(crate) fn through_with(runtime: &'static dyn Runtime, hop: &Hop, edit: impl FnOnce(&mut Config)) -> (Dns, Server) {
     let dns = Dns::start(&[]);
     let server = first(runtime, &dns, 1, |config| {
         let port = hop.address.port();
-        config.relay.routes = vec![StaticRoute { domain: "*".into(), host: "127.0.0.1".into(), port }];
+        config.relay.routes = vec![StaticRoute::new("*", "127.0.0.1", port)];
         edit(config);
     });
     (dns, server)

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use postkern_server::config::{self, Config, Listener, RelayTls};
 use postkern_server::dns;
+use postkern_server::job::Secret;
 
 use super::args::ConfigFile;
 use super::error::CliError;
@@ -108,7 +109,7 @@ fn load(file: &Path) -> Result<(Source<'_>, Config), CliError> {
     }
 }
 
-fn examine_loaded(source: &Source<'_>, config: Config) -> Result<Checked, CliError> {
+fn examine_loaded(source: &Source<'_>, mut config: Config) -> Result<Checked, CliError> {
     let (mut wrong, mut notes) = (Vec::new(), Vec::new());
     let tls = config.tls.as_ref().and_then(|files| match ServerTls::load(files) {
         Ok(tls) => {
@@ -139,6 +140,15 @@ fn examine_loaded(source: &Source<'_>, config: Config) -> Result<Checked, CliErr
         && let Err(why) = read_keys(&oauth.keys)
     {
         wrong.push(source.blame("auth.oauth.keys", format!("{}: {why}", oauth.keys.display())));
+    }
+    for route in &mut config.relay.routes {
+        let Some(login) = &mut route.login else { continue };
+        match fs::read_to_string(&login.password_file) {
+            Ok(text) => login.password = Secret(text.lines().next().unwrap_or_default().into()),
+            Err(error) => {
+                wrong.push(source.blame("relay.route", format!("{}: {error}", login.password_file.display())));
+            }
+        }
     }
     if config.data.exists() && !config.data.is_dir() {
         wrong.push(source.blame("data", format!("{} is to hold the store, and is no folder", config.data.display())));

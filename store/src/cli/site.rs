@@ -85,8 +85,7 @@ impl Site {
         config.listen = sockets.0.iter().map(|(listener, _, address)| (*listener, *address)).collect();
         config.tls = Some(files);
         config.relay.tls = RelayTls::Required;
-        config.relay.routes =
-            vec![StaticRoute { domain: other.into(), host: route.ip().to_string(), port: route.port() }];
+        config.relay.routes = vec![StaticRoute::new(other, &route.ip().to_string(), route.port())];
 
         make_folder(&config.data)?;
         let backend: Arc<dyn Backend> = Arc::new(Sqlite::open_serving(&config.data)?);

@@ -297,6 +297,9 @@ impl State {
         let Letter { id, sender, terms, body, queued, news } = letter;
         let accounts = reporter.local.iter().filter_map(|name| self.account_named(name));
         let local: Vec<Local> = accounts.map(|account| Local::new(account, sender.as_str())).collect();
+        if let (true, true, Some(others)) = (local.is_empty(), reporter.remote.is_empty(), &reporter.otherwise) {
+            return self.tell(others, letter, now, effects);
+        }
         // Nothing is reported of a report (RFC 3461 section 5.2).
         if sender.is_empty() || local.is_empty() && reporter.remote.is_empty() {
             tracing::warn!(queue_id = id.0, of = news.len(), "a report has no one to go to and is dropped");

@@ -197,6 +197,9 @@ fn tell(change: &mut Change<'_>, reporter: &Reporter, letter: &Letter) -> Outcom
         let account = accounts::named(change.db, name)?;
         local.extend(account.map(|account| Local::new(account, letter.sender.as_str())));
     }
+    if let (true, true, Some(others)) = (local.is_empty(), reporter.remote.is_empty(), &reporter.otherwise) {
+        return tell(change, others, letter);
+    }
     // Nothing is reported of a report (RFC 3461 section 5.2).
     if letter.sender.is_empty() || local.is_empty() && reporter.remote.is_empty() {
         tracing::warn!(queue_id = letter.id.0, of = letter.news.len(), "a report has no one to go to and is dropped");

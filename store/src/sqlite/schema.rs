@@ -46,37 +46,6 @@ mod tests {
     use super::*;
     use crate::sqlite::{Folder, Sqlite, pool, queue};
 
-    /// A database that is older than SCRAM: its accounts log in as before, and get what SCRAM
-    /// needs when their password is seen.
-    #[test]
-    fn accounts_of_the_first_version_go_on() {
-        let root = tempfile::TempDir::new().unwrap();
-        {
-            let folder = Folder::open(root.path(), false).unwrap();
-            let db = pool::connect(&folder.database(), true).unwrap();
-            db.execute_batch(MIGRATIONS[0]).unwrap();
-            db.pragma_update(None, "user_version", 1).unwrap();
-            let verifier = account::hash(b"secret", [1; 16]);
-            db.execute("INSERT INTO account VALUES (1, 'bob@a.test', ?1)", [verifier]).unwrap();
-        }
-        let found = |store: &Sqlite| match store.run(Job::ScramKeys { login: "bob@a.test".into(), hash: Hash::Sha256 })
-        {
-            Done::ScramKeys(found) => (found.account.is_some(), found.keys.salt().to_vec()),
-            other => panic!("{other:?}"),
-        };
-        let store = Sqlite::open(root.path()).unwrap();
-        let (known, decoy) = found(&store);
-        assert!(!known);
-        drop(store);
-        // The secret of decoys outlives the process.
-        let store = Sqlite::open(root.path()).unwrap();
-        assert_eq!(found(&store), (false, decoy));
-        let password = Secret(b"secret".to_vec());
-        let done = store.run(Job::Authenticate { login: "bob@a.test".into(), password, scram: vec![Hash::Sha256] });
-        assert!(matches!(done, Done::Authenticated(Some(_))), "{done:?}");
-        assert!(found(&store).0);
-    }
-
     #[test]
     fn a_queue_of_the_first_version_is_kept() {
         let root = tempfile::TempDir::new().unwrap();
@@ -107,5 +76,36 @@ mod tests {
         assert_eq!(count("SELECT count(*) FROM recipient"), 0);
         assert_eq!(count("SELECT refs FROM body"), 0);
         assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    }
+
+    /// A database that is older than SCRAM: its accounts log in as before, and get what SCRAM
+    /// needs when their password is seen.
+    #[test]
+    fn accounts_of_the_first_version_go_on() {
+        let root = tempfile::TempDir::new().unwrap();
+        {
+            let folder = Folder::open(root.path(), false).unwrap();
+            let db = pool::connect(&folder.database(), true).unwrap();
+            db.execute_batch(MIGRATIONS[0]).unwrap();
+            db.pragma_update(None, "user_version", 1).unwrap();
+            let verifier = account::hash(b"secret", [1; 16]);
+            db.execute("INSERT INTO account VALUES (1, 'bob@a.test', ?1)", [verifier]).unwrap();
+        }
+        let found = |store: &Sqlite| match store.run(Job::ScramKeys { login: "bob@a.test".into(), hash: Hash::Sha256 })
+        {
+            Done::ScramKeys(found) => (found.account.is_some(), found.keys.salt().to_vec()),
+            other => panic!("{other:?}"),
+        };
+        let store = Sqlite::open(root.path()).unwrap();
+        let (known, decoy) = found(&store);
+        assert!(!known);
+        drop(store);
+        // The secret of decoys outlives the process.
+        let store = Sqlite::open(root.path()).unwrap();
+        assert_eq!(found(&store), (false, decoy));
+        let password = Secret(b"secret".to_vec());
+        let done = store.run(Job::Authenticate { login: "bob@a.test".into(), password, scram: vec![Hash::Sha256] });
+        assert!(matches!(done, Done::Authenticated(Some(_))), "{done:?}");
+        assert!(found(&store).0);
     }
 }

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use postkern_server::config::Greylist;
 use postkern_server::greylist::Question;
-use postkern_server::job::{AccountId, Done, Failure, Job, Timestamp};
+use postkern_server::job::{AccountId, Done, Failure, Job, Report, Reporter, Timestamp};
 use postkern_server::rates::Act;
 
 use super::bench::{Bench, unexpected};
+use super::queue::{failed, only, report};
 use super::{Case, case};
 
 pub(super) const CASES: &[Case] = &[
     case("what somebody does is counted", acts_are_counted),
     case("a stranger comes again and is known then", strangers_come_again),
     case("the first to expire of too many triplets is forgotten", triplets_are_bounded),
+    case("a report goes to the catch-all if the sender is nobody", reports_to_the_catch_all),
     case("accounts know when they were made", accounts_have_an_age),
 ];
 
@@ -77,6 +79,19 @@ fn triplets_are_bounded(bench: &Bench) {
     assert!(ask(bench, "n", "1@b", 4).is_some());
     assert!(ask(bench, "n", "known@b", 4).is_none());
     assert!(ask(bench, "n", "2@b", 4).is_none());
+}
+
+fn reports_to_the_catch_all(bench: &Bench) {
+    let (bob, eve) = (bench.account("bob@home.example"), bench.account("eve@home.example"));
+    let to = |name: &str| Reporter { local: vec![name.into()], ..Reporter::default() };
+    for (sender, of_bob, of_eve) in [("nobody@home.example", 1, 0), ("eve@home.example", 1, 1)] {
+        bench.send(sender, &["x@one.example"], b"A: b\r\n\r\nc\r\n");
+        let reporter = Reporter { otherwise: Some(Box::new(to("bob@home.example"))), ..to(sender) };
+        let report = Report { reporter, ..report(only(bench), &[failed()]) };
+        bench.run(Job::Report(Box::new(report)));
+        let count = |account| bench.select(account, "INBOX").uids.len();
+        assert_eq!((count(bob), count(eve)), (of_bob, of_eve), "{sender}");
+    }
 }
 
 fn accounts_have_an_age(bench: &Bench) {

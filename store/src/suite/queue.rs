@@ -37,7 +37,7 @@ pub(super) fn report(attempt: Attempt, outcomes: &[Outcome]) -> Report {
         attempt,
         outcomes: outcomes.to_vec(),
         schedule: Schedule::default(),
-        reporter: Reporter { hostname: "mx.home.example".into(), local, remote, whole: 100_000 },
+        reporter: Reporter { hostname: "mx.home.example".into(), local, remote, otherwise: None, whole: 100_000 },
     }
 }
 

@@ -37,7 +37,7 @@ fn to(address: &str, notify: Notify) -> Remote {
 /// Reports go to this address elsewhere.
 fn reporter(address: &str) -> Reporter {
     let remote = vec![address.to_owned()];
-    Reporter { hostname: "mx.home.example".into(), local: Vec::new(), remote, whole: 200_000 }
+    Reporter { hostname: "mx.home.example".into(), local: Vec::new(), remote, otherwise: None, whole: 200_000 }
 }
 
 /// From elsewhere, so that its reports are queued.

@@ -263,7 +263,11 @@ impl Delivery {
             return self.settle(client, out);
         }
         let verdict = match reply.is_positive() {
-            true => Verdict::Delivered { said: Said::of(reply), dsn: client.extensions().dsn },
+            true => {
+                let offers = client.extensions();
+                let deliver_by = self.envelope.by.is_some() && offers.deliver_by.is_some();
+                Verdict::Delivered { said: Said::of(reply), dsn: offers.dsn, deliver_by }
+            }
             false => Verdict::refusal(reply),
         };
         let replied = self.transaction.replied;

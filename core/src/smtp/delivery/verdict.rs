@@ -17,6 +17,9 @@ pub enum Verdict {
         /// It offers DSN, so the reports that the recipient's NOTIFY asks for are its duty now.
         /// If not, and NOTIFY has SUCCESS, a report "relayed" is due (RFC 3461 section 5.2.2).
         dsn: bool,
+        /// It was told BY, and keeps it. If not, and the message has BY, a report "relayed" is
+        /// due (RFC 2852 section 4).
+        deliver_by: bool,
     },
     /// Try again later: a 4yz, or there was no answer.
     Deferred(Said),

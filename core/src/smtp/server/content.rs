@@ -221,6 +221,13 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_bare_newlines_is_mended_in_linear_time() {
+        // Looked through anew for each newline, these would be a million million octets.
+        let (out, flaws) = mended(&[b'\n'; 1_000_000], 1_000_000, 1_000_000);
+        assert!(flaws.bare_newline && out.len() == 2_000_000);
+    }
+
+    #[test]
     fn a_flaw_is_seen_across_pieces() {
         for (input, bare, nul) in [
             (&b"a\r\nb\r\n"[..], false, false),

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Server;
 use crate::smtp::config::FutureRelease;
 use crate::smtp::params::put_date;
-use crate::smtp::xclient::XclientName;
+use crate::smtp::xclient::XclientAttribute;
 use crate::text::{put, put_number};
 
 impl Server {
@@ -56,8 +56,8 @@ impl Server {
         }
         if offers.xclient {
             put(&[b"250-XCLIENT"], out);
-            for name in XclientName::ALL {
-                put(&[b" ", name.as_str().as_bytes()], out);
+            for attribute in XclientAttribute::ALL {
+                put(&[b" ", attribute.name().as_bytes()], out);
             }
             put(&[b"\r\n"], out);
         }

@@ -4,6 +4,7 @@ use postkern::smtp::{Enhanced, Reply, Server, Ticket};
 
 use super::{BROKEN, Pending, Smtp, Transaction, is_submission, refusal};
 use crate::config::Listener;
+use crate::downgrade::Cannot;
 use crate::fixup::{Fixup, Submitter};
 use crate::job::{Commit, Done, Job, Local, Reporter};
 use crate::service::Step;
@@ -15,21 +16,29 @@ impl Smtp {
             return Step::Go;
         }
         self.transaction.header.feed(octets);
-        let mut tail = std::mem::take(&mut self.transaction.spool.tail);
-        match self.fixup() {
-            Some(mut fixup) => {
-                self.submitted(|submitter| fixup.feed(octets, submitter, &mut tail));
-                self.transaction.fixup = Some(fixup);
-            }
-            None => tail.extend_from_slice(octets),
+        let mut lines = Vec::new();
+        match &mut self.transaction.downgrade {
+            Some(downgrade) => match downgrade.feed(octets, &mut lines) {
+                Ok(()) => self.take(&lines),
+                Err(cannot) => self.transaction.failed = Some(unconverted(cannot)),
+            },
+            None => self.take(octets),
         }
-        let transaction = &mut self.transaction;
-        transaction.spool.tail = tail;
-        if !transaction.spool.is_ripe() {
+        if !self.transaction.spool.is_ripe() {
             return Step::Go;
         }
         self.pending = Pending::Spool;
-        Step::Job(Job::Spool(std::mem::take(&mut transaction.spool)))
+        Step::Job(Job::Spool(std::mem::take(&mut self.transaction.spool)))
+    }
+
+    /// Takes lines into the spool, repaired if they are submitted.
+    fn take(&mut self, octets: &[u8]) {
+        let Some(mut fixup) = self.fixup() else {
+            return self.transaction.spool.tail.extend_from_slice(octets);
+        };
+        let mut tail = std::mem::take(&mut self.transaction.spool.tail);
+        self.submitted(|submitter| fixup.feed(octets, submitter, &mut tail));
+        (self.transaction.fixup, self.transaction.spool.tail) = (Some(fixup), tail);
     }
 
     pub(super) fn spooled(&mut self, done: Done) {
@@ -42,6 +51,13 @@ impl Smtp {
 
     /// The end of the message. Whatever comes of it, the transaction is over.
     pub(super) fn message(&mut self, ticket: Ticket, machine: &mut Server, out: &mut Vec<u8>) -> Step {
+        if let Some(downgrade) = self.transaction.downgrade.take() {
+            let mut lines = Vec::new();
+            match downgrade.finish(&mut lines) {
+                Ok(()) => self.take(&lines),
+                Err(cannot) => self.transaction.failed = self.transaction.failed.or(Some(unconverted(cannot))),
+            }
+        }
         let with = self.with(machine);
         let fixup = self.fixup();
         let mut transaction = std::mem::take(&mut self.transaction);
@@ -109,7 +125,10 @@ impl Smtp {
         }
     }
 
-    fn commit(&self, transaction: Transaction, with: &'static str, added: Added) -> Commit {
+    fn commit(&self, mut transaction: Transaction, with: &'static str, added: Added) -> Commit {
+        // It has lines by now.
+        transaction.terms.binary = false;
+        transaction.terms.tls_optional = transaction.header.fields().tls_optional;
         let trace = Trace {
             hello: self.hello.clone(),
             peer: Some(self.peer),
@@ -131,17 +150,28 @@ impl Smtp {
         }
     }
 
-    /// RFC 3848: how the message came.
+    /// How the message came: RFC 3848, and RFC 6531 section 3.7.3 for what may hold UTF-8.
     fn with(&self, machine: &Server) -> &'static str {
         let lmtp = self.listener == Listener::Lmtp;
-        match (machine.is_secure(), self.account.is_some()) {
-            (false, _) if lmtp => "LMTP",
-            (true, _) if lmtp => "LMTPS",
-            (true, true) => "ESMTPSA",
-            (true, false) => "ESMTPS",
-            (false, true) => "ESMTPA",
-            (false, false) if machine.is_extended() => "ESMTP",
-            (false, false) => "SMTP",
+        match (self.transaction.terms.smtp_utf8, machine.is_secure(), self.account.is_some()) {
+            (false, false, _) if lmtp => "LMTP",
+            (false, true, _) if lmtp => "LMTPS",
+            (true, false, _) if lmtp => "UTF8LMTP",
+            (true, true, _) if lmtp => "UTF8LMTPS",
+            (true, true, true) => "UTF8SMTPSA",
+            (true, true, false) => "UTF8SMTPS",
+            (true, false, true) => "UTF8SMTPA",
+            (true, false, false) => "UTF8SMTP",
+            (false, true, true) => "ESMTPSA",
+            (false, true, false) => "ESMTPS",
+            (false, false, true) => "ESMTPA",
+            (false, false, false) if machine.is_extended() => "ESMTP",
+            (false, false, false) => "SMTP",
         }
     }
+}
+
+/// We keep lines; what cannot become such is refused (RFC 3030 section 3).
+fn unconverted(cannot: Cannot) -> Reply<'static> {
+    Reply::new(554, cannot.status(), cannot.text())
 }

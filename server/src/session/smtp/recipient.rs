@@ -63,7 +63,8 @@ impl Smtp {
     ) -> Step {
         // RFC 5321 section 4.5.1: postmaster without a domain is ours.
         let ours = to.domain().is_none_or(|domain| self.config.is_local(domain));
-        if !ours && !self.may_relay() {
+        let relayed = to.domain().is_some_and(|domain| self.config.is_relayed(domain));
+        if !ours && !relayed && !self.may_relay() {
             tracing::info!(peer = %self.peer, "relaying denied");
             machine.reply(ticket, &NO_RELAY, out);
             return Step::Go;

@@ -3,6 +3,7 @@
 use postkern::smtp::{Enhanced, MailParams, Path, Priority, Reply, Server, Ticket};
 
 use super::{BROKEN, Pending, Smtp, Transaction, is_submission, refusal};
+use crate::downgrade::{Downgrade, Rules, Target};
 use crate::job::{Done, Failure, Job};
 use crate::queue::Terms;
 use crate::rates::Act;
@@ -89,7 +90,10 @@ impl Smtp {
         if lowered {
             terms.priority = Priority::new(0);
         }
-        self.transaction = Transaction { reverse_path, announced, terms, ..Transaction::default() };
+        // By its labels: it comes once, and is not kept before.
+        let rules = Rules { target: Target::Lines, break_signatures: false };
+        let downgrade = terms.binary.then(|| Box::new(Downgrade::by_labels(rules)));
+        self.transaction = Transaction { reverse_path, announced, terms, downgrade, ..Transaction::default() };
         machine.reply(ticket, if lowered { &LOWERED } else { &ACCEPTED }, out);
         Step::Go
     }

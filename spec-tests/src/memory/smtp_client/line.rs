@@ -3,13 +3,13 @@
 
 use postkern::smtp::{
     BodyType, ByMode, Command, DeliverBy, Hold, MailParams, Notify, OriginalRecipient, Priority, RcptParams, Ret,
-    RrvsAction, ValidSince, XclientName, Xtext, is_domain,
+    RrvsAction, ValidSince, XclientAttribute, Xtext, is_domain,
 };
 
 /// What a line says, XCLIENT with its attributes apart.
 pub(super) enum Line<'i> {
     Command(Command<'i>),
-    Xclient(Vec<(XclientName, Option<&'i str>)>),
+    Xclient(Vec<(XclientAttribute, Option<&'i str>)>),
     /// BDAT: octets follow.
     Chunk {
         octets: usize,
@@ -25,11 +25,11 @@ pub(super) fn line(line: &str) -> Option<Line<'_>> {
         "HELO" if is_domain(rest) => Command::Helo(rest),
         "LHLO" if is_domain(rest) => Command::Lhlo(rest),
         "MAIL" => {
-            let (from, params) = rest.strip_prefix("FROM:<")?.split_once('>')?;
+            let (from, params) = path(rest.strip_prefix("FROM:<")?)?;
             Command::Mail { from, params: mail(params)? }
         }
         "RCPT" => {
-            let (to, params) = rest.strip_prefix("TO:<")?.split_once('>')?;
+            let (to, params) = path(rest.strip_prefix("TO:<")?)?;
             Command::Rcpt { to, params: rcpt(params)? }
         }
         "BDAT" => {
@@ -46,7 +46,7 @@ pub(super) fn line(line: &str) -> Option<Line<'_>> {
             let mut attributes = Vec::new();
             for word in rest.split_ascii_whitespace() {
                 let (name, value) = word.split_once('=')?;
-                let name = XclientName::ALL.into_iter().find(|own| own.as_str() == name)?;
+                let name = XclientAttribute::ALL.into_iter().find(|own| own.name() == name)?;
                 attributes.push((name, (value != "[UNAVAILABLE]").then_some(value)));
             }
             return Some(Line::Xclient(attributes));
@@ -64,6 +64,11 @@ pub(super) fn line(line: &str) -> Option<Line<'_>> {
         "QUIT" => Command::Quit,
         _ => return None,
     }))
+}
+
+/// The path, which may hold `>` in quotes, and the parameters behind it.
+fn path(rest: &str) -> Option<(&str, &str)> {
+    rest.split_once("> ").or_else(|| Some((rest.strip_suffix('>')?, "")))
 }
 
 fn mail(text: &str) -> Option<MailParams<'_>> {

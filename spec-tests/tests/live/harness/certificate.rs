@@ -5,8 +5,8 @@ use std::sync::{Arc, Once};
 
 use postkern_server::config::CertificateFiles;
 use rcgen::{CertifiedKey, KeyPair};
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 /// Foreign clients and our servers share one process: its provider is chosen once.
 static PROVIDER: Once = Once::new();
@@ -44,8 +44,28 @@ impl Authority {
 
     /// For a client that trusts this certificate and no other.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
+        self.client_of(rustls::ALL_VERSIONS)
+    }
+
+    /// The same, by these versions of TLS.
+    pub(crate) fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let builder = ClientConfig::builder_with_protocol_versions(versions);
+        Arc::new(builder.with_root_certificates(self.roots()).with_no_client_auth())
+    }
+
+    /// The same, for a client with a certificate of its own.
+    pub(crate) fn client_showing(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Arc<ClientConfig> {
+        let builder = ClientConfig::builder().with_root_certificates(self.roots());
+        Arc::new(builder.with_client_auth_cert(chain, key).expect("they belong together"))
+    }
+
+    fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).expect("a certificate");
-        Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+        roots
     }
 }

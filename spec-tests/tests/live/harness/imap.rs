@@ -1,8 +1,10 @@
 //! IMAP by hand, and the foreign client's session.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use postkern_server::config::Listener;
+use rustls::ClientConfig;
 
 use super::server::{PASSWORD, Server};
 use super::talk::Talk;
@@ -55,7 +57,13 @@ impl Imap {
     /// Over IMAPS, greeted and not logged in.
     #[track_caller]
     pub(crate) fn secure(server: &Server) -> Self {
-        Self::greeted(Talk::tls(server.address(Listener::Imaps), server.authority.client()))
+        Self::secure_as(server, &server.authority.client())
+    }
+
+    /// The same, with a client's own TLS.
+    #[track_caller]
+    pub(crate) fn secure_as(server: &Server, config: &Arc<ClientConfig>) -> Self {
+        Self::greeted(Talk::tls(server.address(Listener::Imaps), Arc::clone(config)))
     }
 
     /// Over IMAPS, logged in.

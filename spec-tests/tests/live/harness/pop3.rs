@@ -1,8 +1,10 @@
 //! POP3 by hand.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use postkern_server::config::Listener;
+use rustls::ClientConfig;
 
 use super::server::{PASSWORD, Server};
 use super::talk::Talk;
@@ -35,7 +37,13 @@ impl Pop3 {
     /// Over POP3S, greeted and not logged in.
     #[track_caller]
     pub(crate) fn secure(server: &Server) -> Self {
-        let mut pop = Self(Talk::tls(server.address(Listener::Pop3s), server.authority.client()));
+        Self::secure_as(server, &server.authority.client())
+    }
+
+    /// The same, with a client's own TLS.
+    #[track_caller]
+    pub(crate) fn secure_as(server: &Server, config: &Arc<ClientConfig>) -> Self {
+        let mut pop = Self(Talk::tls(server.address(Listener::Pop3s), Arc::clone(config)));
         pop.ok();
         pop
     }

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use postkern_server::account;
-use postkern_server::config::{Config, Listener};
+use postkern_server::config::{Config, HeaderFrom, Listener};
 use postkern_server::job::{Admin, Backend, Done, Job};
 use postkern_store::runtime::{Runtime, Setup};
 use postkern_store::sqlite::Sqlite;
@@ -63,11 +63,20 @@ impl Server {
 
     /// The same, over a folder that outlives it: accounts that are there already stay.
     pub(crate) fn start_in(runtime: &'static dyn Runtime, folder: &Path, edit: impl FnOnce(&mut Config)) -> Self {
+        Self::start_as(runtime, folder, Arc::new(Authority::new(&["localhost", "127.0.0.1"])), edit)
+    }
+
+    /// The same, with a certificate that others may have as well.
+    pub(crate) fn start_as(
+        runtime: &'static dyn Runtime,
+        folder: &Path,
+        authority: Arc<Authority>,
+        edit: impl FnOnce(&mut Config),
+    ) -> Self {
         LOG.call_once(|| {
             let filter = tracing_subscriber::EnvFilter::from_default_env();
             let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         });
-        let authority = Arc::new(Authority::new(&["localhost", "127.0.0.1"]));
         let mut config = configuration(folder, &authority);
         edit(&mut config);
         let backend: Arc<dyn Backend> = Arc::new(Sqlite::open_serving(&config.data).expect("the store opens"));
@@ -88,7 +97,13 @@ impl Server {
             config: config.clone(),
             backend: backend.clone(),
             listeners,
-            tls: config.tls.as_ref().map(|files| tls::ServerTls::load(files).expect("the files just written")),
+            tls: config.tls.as_ref().map(|files| {
+                let tls = tls::ServerTls::load(files).expect("the files just written");
+                match &config.auth.client_ca {
+                    Some(authorities) => tls.asking_clients(authorities).expect("the test's authority"),
+                    None => tls,
+                }
+            }),
             clients: tls::clients(Some(&folder.join("certificate.pem"))).expect("the file just written"),
             dns,
             stop: stopped,
@@ -144,7 +159,11 @@ fn configuration(folder: &Path, authority: &Authority) -> Config {
     std::fs::create_dir_all(&data).expect("a folder of our own");
     let mut config = Config::new("localhost", &["example.test"], data);
     config.tls = Some(authority.write(folder));
+    // The samples are the same octets for all accounts, whoever is their author.
+    config.submission.header_from = HeaderFrom::Any;
     config.limits.login_delay = Duration::from_millis(50);
+    // The samples come from whomever.
+    config.submission.header_from = HeaderFrom::Any;
     config.relay.schedule.retry = vec![Duration::from_secs(1)];
     config
 }

@@ -1,8 +1,10 @@
 //! SMTP by hand.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use postkern_server::config::Listener;
+use rustls::ClientConfig;
 
 use super::server::{PASSWORD, Server};
 use super::talk::Talk;
@@ -36,9 +38,15 @@ impl Smtp {
     /// Connects, and has the greeting and the answer to EHLO (or LHLO) behind it.
     #[track_caller]
     pub(crate) fn hello(server: &Server, listener: Listener) -> Self {
+        Self::hello_as(server, listener, &server.authority.client())
+    }
+
+    /// The same, with a client's own TLS where the listener begins with it.
+    #[track_caller]
+    pub(crate) fn hello_as(server: &Server, listener: Listener, config: &Arc<ClientConfig>) -> Self {
         let address = server.address(listener);
         let mut smtp = if listener.is_implicit_tls() {
-            Self(Talk::tls(address, server.authority.client()))
+            Self(Talk::tls(address, Arc::clone(config)))
         } else {
             Self(Talk::plain(address))
         };
@@ -52,6 +60,14 @@ impl Smtp {
     #[track_caller]
     pub(crate) fn greet(server: &Server, listener: Listener) -> Self {
         let mut smtp = Self(Talk::plain(server.address(listener)));
+        smtp.greeted();
+        smtp
+    }
+
+    /// Takes a dialogue over that stands before its greeting.
+    #[track_caller]
+    pub(crate) fn over(talk: Talk) -> Self {
+        let mut smtp = Self(talk);
         smtp.greeted();
         smtp
     }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
+use postkern::sasl::TlsFacts;
 use rustls::ClientConfig;
 
 use super::wire::Wire;
@@ -21,8 +22,18 @@ impl Talk {
 
     /// Over TLS from the start.
     pub(crate) fn tls(address: SocketAddr, config: Arc<ClientConfig>) -> Self {
-        let wire = Wire::connect(address).secure(config).expect("a handshake");
-        Self { wire: BufReader::new(wire) }
+        Self::try_tls(address, config).expect("a handshake")
+    }
+
+    /// Over TLS from the start, with a server that may not want to.
+    pub(crate) fn try_tls(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<Self> {
+        let wire = Wire::connect(address).secure(config)?;
+        Ok(Self { wire: BufReader::new(wire) })
+    }
+
+    /// What TLS knows on the client's side.
+    pub(crate) fn facts(&self) -> TlsFacts {
+        self.wire.get_ref().facts()
     }
 
     /// Goes on over TLS.
@@ -82,6 +93,13 @@ impl Talk {
     /// Sends no more, as a client that dies.
     pub(crate) fn finish(&mut self) {
         let _ = self.wire.get_ref().socket().shutdown(Shutdown::Write);
+    }
+
+    /// Whether the server ends TLS by an alert, without a word.
+    pub(crate) fn is_refused(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let end = self.wire.read_to_end(&mut rest);
+        rest.is_empty() && end.is_err_and(|error| error.kind() == std::io::ErrorKind::InvalidData)
     }
 
     /// Reads to the end, and gives what came before it.

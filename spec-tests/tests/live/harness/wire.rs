@@ -5,8 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use postkern::sasl::{TlsFacts, end_point};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
 
 /// A read or write that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -39,6 +40,18 @@ impl Wire {
             stream.conn.complete_io(&mut stream.sock)?;
         }
         Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// What TLS knows, by rustls itself: what a client that is not ours would bind to.
+    pub(crate) fn facts(&self) -> TlsFacts {
+        let Self::Tls(stream) = self else { return TlsFacts::default() };
+        let certificate = stream.conn.peer_certificates().and_then(|chain| chain.first());
+        let exporter = stream.conn.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None);
+        TlsFacts {
+            exporter: exporter.ok().filter(|_| stream.conn.protocol_version() == Some(ProtocolVersion::TLSv1_3)),
+            end_point: certificate.and_then(|certificate| end_point(certificate)),
+            peer_certificate: None,
+        }
     }
 
     /// The socket below.
