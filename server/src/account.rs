@@ -6,11 +6,14 @@
 
 use core::fmt;
 use core::hint::black_box;
+use std::borrow::Cow;
 
 use argon2::password_hash::phc::Output;
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, PasswordHasher, Version};
 use postkern::sasl::{Hash, Keys};
 use postkern::smtp;
+
+use crate::idn;
 
 /// KiB of memory that a new verifier costs.
 ///
@@ -178,17 +181,17 @@ impl Usable {
     }
 }
 
-/// The form of an address by which accounts are stored and found: lower case, and without
-/// quotes that the local part does not need, so that `"Bob"@Example.org` is
-/// `bob@example.org`.
+/// The form of an address by which accounts are stored and found: lower case, without quotes
+/// that the local part does not need, and with its domain as A-labels, so that
+/// `"Bob"@Example.org` is `bob@example.org`.
 ///
 /// # Deviation
 /// RFC 5321 section 2.4 lets the case of a local part matter. Here it does not: nobody is
 /// served by `Bob@` and `bob@` being two people, and the section itself advises against it.
 /// Only ASCII has its case changed; what is no mailbox at all is given back in lower case.
 pub fn normalize(address: &str) -> String {
-    let lower = address.to_ascii_lowercase();
-    if !lower.starts_with('"') || !smtp::is_mailbox(&lower) {
+    let lower = idn::with_ascii_domain(address).unwrap_or(Cow::Borrowed(address)).to_ascii_lowercase();
+    if !lower.starts_with('"') || !smtp::is_mailbox_utf8(&lower) {
         return lower;
     }
     let Some((local, domain)) = lower.rsplit_once("\"@") else { return lower };
@@ -199,7 +202,7 @@ pub fn normalize(address: &str) -> String {
         meant.extend(if character == '\\' { characters.next() } else { Some(character) });
     }
     let plain = format!("{meant}@{domain}");
-    if !meant.starts_with('"') && smtp::is_mailbox(&plain) {
+    if !meant.starts_with('"') && smtp::is_mailbox_utf8(&plain) {
         return plain;
     }
     let mut quoted = String::with_capacity(lower.len());
@@ -323,6 +326,9 @@ mod tests {
             ("postmaster", "postmaster"),
             ("\"unended@c", "\"unended@c"),
             ("BÖB@c", "bÖb@c"),
+            ("\"BÖB\"@c", "bÖb@c"),
+            ("\"b öb\"@c", "\"b öb\"@c"),
+            ("Bob@BÜCHER.example", "bob@xn--bcher-kva.example"),
             ("", ""),
         ] {
             assert_eq!(normalize(address), is, "{address}");

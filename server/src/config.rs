@@ -26,6 +26,7 @@ pub use file::line_of;
 pub use network::Network;
 pub use policy::{Greylist, HeaderFrom, Inbound, Local, Newline, Proxy, Submission};
 
+use crate::idn;
 use crate::job::Secret;
 use crate::queue::Schedule;
 
@@ -363,18 +364,23 @@ impl Config {
         }
     }
 
-    /// Whether mail to this domain, in any case, ends here.
+    /// Whether mail to this domain, in any case, as A-labels or U-labels, ends here.
     pub fn is_local(&self, domain: &str) -> bool {
-        self.domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+        is_among(&self.domains, domain)
     }
 
     /// Whether mail to this domain, in any case, is taken from anybody and handed on.
     pub fn is_relayed(&self, domain: &str) -> bool {
-        self.relay.domains.iter().any(|relayed| relayed.eq_ignore_ascii_case(domain))
+        is_among(&self.relay.domains, domain)
     }
 
     /// Whether this client may send mail elsewhere without a password.
     pub fn may_relay(&self, peer: IpAddr) -> bool {
         self.relay.networks.iter().any(|network| network.contains(peer))
     }
+}
+
+/// Whether a domain is among those, which are A-labels.
+fn is_among(domains: &[String], domain: &str) -> bool {
+    idn::to_ascii(domain).is_some_and(|domain| domains.iter().any(|own| own.eq_ignore_ascii_case(&domain)))
 }

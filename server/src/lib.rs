@@ -10,6 +10,7 @@ pub mod drive;
 pub mod dsn;
 pub mod fixup;
 pub mod greylist;
+pub mod idn;
 pub mod job;
 pub mod mailbox;
 pub mod peers;

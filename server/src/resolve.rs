@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 use crate::account::normalize;
 use crate::config::{Config, EXPANSION_MAX};
+use crate::idn;
 use crate::job::AccountId;
 
 /// One address on its way to those who have its mail.
@@ -110,8 +111,11 @@ impl Resolution {
 
 /// Our domain of an address, in the form of [`Config::domains`].
 fn domain<'c>(address: &str, config: &'c Config) -> Option<&'c str> {
-    let given = address.rsplit_once('@').map(|(_, domain)| domain);
-    let own = |own: &&String| given.is_none_or(|given| own.eq_ignore_ascii_case(given));
+    let given = match address.rsplit_once('@') {
+        Some((_, domain)) => Some(idn::to_ascii(domain)?),
+        None => None,
+    };
+    let own = |own: &&String| given.as_ref().is_none_or(|given| own.eq_ignore_ascii_case(given));
     config.domains.iter().find(own).map(String::as_str)
 }
 
@@ -232,6 +236,7 @@ mod tests {
             ("dead@test", ""),
             ("nobody@two.test", "alice@test bob@test eve@far.test"),
             ("nobody+x@Two.Test", "alice@test bob@test eve@far.test"),
+            ("\u{e4}@two.test", "alice@test bob@test eve@far.test"),
             ("\"n b\"@two.test", "alice@test bob@test eve@far.test"),
             ("postmaster", ""),
         ] {

@@ -2,8 +2,8 @@
 //! message tells while it comes in.
 //!
 //! What a client says ends up in these lines, so all of it is made harmless here: whatever
-//! the fields of a [`Trace`] hold, the result is one header field of printable ASCII, whose
-//! comments and quotes are ours.
+//! the fields of a [`Trace`] hold, the result is one header field of printable ASCII, or UTF-8
+//! in addresses that are such (RFC 6531 section 3.7.3), whose comments and quotes are ours.
 
 mod header;
 
@@ -83,7 +83,7 @@ fn received(trace: &Trace, id: QueueId, at: Timestamp) -> Vec<u8> {
     }
     let mut by = vec![format!("by {}", name(&trace.by)), format!("with {}", name(trace.with)), format!("id {}", id.0)];
     let mut last = Vec::new();
-    match trace.recipient.as_deref().filter(|recipient| smtp::is_mailbox(recipient)) {
+    match trace.recipient.as_deref().filter(|recipient| smtp::is_mailbox_utf8(recipient)) {
         Some(recipient) => last.push(format!("for <{recipient}>;")),
         None => by[2].push(';'),
     }
@@ -108,6 +108,11 @@ fn received(trace: &Trace, id: QueueId, at: Timestamp) -> Vec<u8> {
 /// A reverse-path that is no mailbox, which no session lets in, is made harmless rather than
 /// left out: the message's own Return-Path, if it has one, must not be the first.
 pub fn delivered(reverse_path: &str, recipient: &str) -> Vec<u8> {
+    // A message whose envelope is not ASCII has a header that may not be (RFC 6531 section 3.7.1).
+    let mailbox = |address: &str| match smtp::is_mailbox_utf8(address) {
+        true => address.into(),
+        false => mailbox(address),
+    };
     format!("Return-Path: <{}>\r\nDelivered-To: {}\r\n", mailbox(reverse_path), mailbox(recipient)).into_bytes()
 }
 
@@ -264,6 +269,7 @@ mod tests {
             ("a@b", "c@d", "Return-Path: <a@b>\r\nDelivered-To: c@d\r\n"),
             ("", "c@d", "Return-Path: <>\r\nDelivered-To: c@d\r\n"),
             ("\"a>b\"@c", "\"x y\"@d", "Return-Path: <\"a>b\"@c>\r\nDelivered-To: \"x y\"@d\r\n"),
+            ("\u{e4}@b", "\u{f6}@d", "Return-Path: <\u{e4}@b>\r\nDelivered-To: \u{f6}@d\r\n"),
             ("a\r\nb", "c\0>d", "Return-Path: <a??b>\r\nDelivered-To: c??d\r\n"),
         ] {
             assert_eq!(String::from_utf8(delivered(from, to)).unwrap(), is);

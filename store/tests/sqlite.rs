@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, thread};
 
 use common::{Mail, files, message};
-use postkern_server::job::{Admin, Commit, Done, Failure, Job, Local, Spool};
+use postkern_server::config::Greylist;
+use postkern_server::greylist::Question;
+use postkern_server::job::{Admin, Commit, Done, Failure, Job, Local, Spool, Timestamp};
 use postkern_server::queue::LEASE;
 use postkern_store::sqlite::{OpenError, Sqlite};
 use tempfile::TempDir;
@@ -44,6 +46,26 @@ fn what_was_committed_is_there_after_a_reopen() {
     let bob = mail.lookup("bob@home.example").unwrap();
     mail.deliver(&[bob], &[], b"new");
     assert_eq!(mail.select("bob@home.example").uids, [1, 3, 4]);
+}
+
+#[test]
+fn strangers_are_known_after_a_reopen() {
+    let folder = TempDir::new().unwrap();
+    let seconds = std::time::Duration::from_secs;
+    let policy = Greylist { delay: seconds(600), window: seconds(6000), lifetime: seconds(60_000), entries: 1000 };
+    let ask = |mail: &Mail| {
+        let question = Question::new("192.0.2.1".parse().unwrap(), "a@b.test", "c@d.test", &policy);
+        match mail.run(Job::Greylist(Box::new(question))) {
+            Done::Greylisted(wait) => wait,
+            other => panic!("{other:?}"),
+        }
+    };
+    let clock = |at| Arc::new(move || Timestamp(at));
+    let open = |at| Mail::of(Sqlite::open_with(folder.path(), true, clock(at)).unwrap());
+    assert_eq!(ask(&open(1_000_000)), Some(seconds(600)));
+    assert_eq!(ask(&open(1_000_100)), Some(seconds(500)));
+    assert_eq!(ask(&open(1_000_600)), None);
+    assert_eq!(ask(&open(1_050_000)), None);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Config;
 use crate::account::normalize;
+use crate::idn;
 
 /// Addresses that one address may come to stand for.
 pub const EXPANSION_MAX: usize = 1000;
@@ -28,7 +29,9 @@ impl Config {
     /// of somebody else's address is theirs to compare (RFC 5321 section 2.4).
     pub(super) fn target(&self, address: &str) -> String {
         match address.rsplit_once('@') {
-            Some((local, domain)) if !self.is_local(domain) => format!("{local}@{}", domain.to_ascii_lowercase()),
+            Some((local, domain)) if !self.is_local(domain) => {
+                format!("{local}@{}", idn::to_ascii(domain).unwrap_or(domain.into()).to_ascii_lowercase())
+            }
             Some(_) | None => normalize(address),
         }
     }

@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use postkern::smtp;
 
+use crate::idn;
+
 /// Octets of a domain name in text (RFC 1035 section 2.3.4: 255 in its other form).
 const DOMAIN_MAX: usize = 253;
 
@@ -29,12 +31,10 @@ pub(super) fn domain(text: &str) -> Read<String> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// A mailbox, `local-part@domain`, as it is.
+/// A mailbox, `local-part@domain`, as it is: perhaps beyond ASCII (RFC 6531 section 3.3).
 pub(super) fn mailbox(text: &str) -> Read<&str> {
-    if !text.is_ascii() {
-        return Err("is not ASCII, and must be an address as in \"postmaster@example.org\"".into());
-    }
-    match smtp::is_mailbox(text) {
+    let is_right = smtp::is_mailbox_utf8(text) && idn::with_ascii_domain(text).is_some();
+    match is_right {
         true => Ok(text),
         false => Err("is no address: write local part, @ and domain, as in \"postmaster@example.org\"".into()),
     }

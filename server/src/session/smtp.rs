@@ -134,10 +134,11 @@ impl Smtp {
         Step::Go
     }
 
-    /// What was said does not count any more; it is this client's session from now on.
-    fn forget(&mut self, peer: IpAddr) {
+    /// What was said does not count any more.
+    fn forget(&mut self) {
         let fresh = Self::new(self.config.clone(), self.listener, self.connected);
-        *self = Self { peer, login: Login::new(self.config.clone(), peer), ..fresh };
+        *self = Self { peer: self.peer, ..fresh };
+        self.login.set_peer(self.peer);
     }
 
     /// XCLIENT: a filter in front of us says whom it speaks for. Its LOGIN does not count: who
@@ -148,7 +149,10 @@ impl Smtp {
         }
         let peer = attributes.address().unwrap_or(self.peer).to_canonical();
         tracing::info!(%peer, by = %self.connected, "speaks for another (XCLIENT)");
-        self.forget(peer);
+        (self.peer, self.account, self.hello) = (peer, None, String::new());
+        self.transaction = Transaction::default();
+        // TLS stays as it was.
+        self.login.set_peer(peer);
         Reply::new(220, Enhanced(2, 0, 0), "ok")
     }
 
@@ -242,7 +246,7 @@ impl Session<Server> for Smtp {
             }
             Event::StartTls { ticket } => {
                 // RFC 3207 section 4.2: what was said in plaintext does not count.
-                self.forget(self.peer);
+                self.forget();
                 (ticket, Reply::START_TLS)
             }
             Event::Rset { ticket } => {
@@ -253,7 +257,13 @@ impl Session<Server> for Smtp {
             Event::Vrfy { argument, ticket, .. } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
             Event::Etrn { argument, ticket } => return self.etrn(argument, ticket, machine, out),
-            Event::Xclient { attributes, ticket } => (ticket, self.xclient(attributes)),
+            Event::Xclient { attributes, ticket } => {
+                let reply = self.xclient(attributes);
+                if is_submission(self.listener) {
+                    machine.set_mechanisms(self.login.offers());
+                }
+                (ticket, reply)
+            }
             Event::Help { ticket, .. } => (ticket, HELP),
             Event::Quit { ticket } => (ticket, Reply::BYE),
             Event::Refused { code } => {

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 use postkern::sasl::Hash;
-use postkern::smtp::is_mailbox;
+use postkern::smtp::is_mailbox_utf8;
 use postkern_server::account::{PASSWORD_MAX, check_password, hash, normalize, scram_keys};
 use postkern_server::config::Config;
 use postkern_server::job::{Admin, Backend, Done, Failure, Job};
@@ -110,8 +110,8 @@ fn absent(done: Done, name: &str) -> CliError {
 fn served(name: &str, config: &Config) -> Result<String, CliError> {
     let domain = name.rsplit_once('@').map(|(_, domain)| domain);
     match domain {
-        Some(domain) if is_mailbox(name) && config.is_local(domain) => Ok(normalize(name)),
-        Some(domain) if is_mailbox(name) => Err(CliError::Refused(format!(
+        Some(domain) if is_mailbox_utf8(name) && config.is_local(domain) => Ok(normalize(name)),
+        Some(domain) if is_mailbox_utf8(name) => Err(CliError::Refused(format!(
             "{domain} is not among the domains of the configuration ({}): add it there first",
             config.domains.join(", ")
         ))),

@@ -9,6 +9,7 @@ use postkern::smtp::{Enhanced, Path, Reply, Server, Ticket};
 use super::{BROKEN, Pending, Smtp, refusal};
 use crate::config::Listener;
 use crate::greylist::Question;
+use crate::idn;
 use crate::job::{AccountId, Admin, Done, Failure, Job, Local, Timestamp};
 use crate::queue::{RecipientTerms, Remote};
 use crate::rates::Act;
@@ -21,6 +22,7 @@ const TARGETS_MAX: usize = 10_000;
 const ACCEPTED: Reply<'static> = Reply::new(250, Enhanced(2, 1, 5), "ok");
 const UNKNOWN: Reply<'static> = Reply::new(550, Enhanced(5, 1, 1), "no such mailbox here");
 const NO_RELAY: Reply<'static> = Reply::new(550, Enhanced(5, 7, 1), "relaying denied");
+const NO_DOMAIN: Reply<'static> = Reply::new(550, Enhanced(5, 1, 2), "that domain has no form in DNS");
 const TOO_MANY: Reply<'static> = Reply::new(452, Enhanced(4, 5, 3), "too many recipients");
 const TOO_OFTEN: Reply<'static> =
     Reply::new(450, Enhanced(4, 7, 1), "too many recipients from your address, try again later");
@@ -70,9 +72,13 @@ impl Smtp {
             return Step::Go;
         }
         let address = to.as_str();
-        let resolution = match ours {
-            true => Resolution::new(&self.config, address),
-            false => Resolution::elsewhere(address),
+        let resolution = match (ours, idn::with_ascii_domain(address)) {
+            (true, _) => Resolution::new(&self.config, address),
+            (false, Some(ascii)) => Resolution::elsewhere(&ascii),
+            (false, None) => {
+                machine.reply(ticket, &NO_DOMAIN, out);
+                return Step::Go;
+            }
         };
         let recipient = Recipient { ticket, address: address.into(), terms, resolution, stage: Stage::Rate };
         let limit = self.config.limits.recipients_per_minute;
