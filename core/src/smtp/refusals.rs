@@ -7,6 +7,7 @@ pub(super) const UNKNOWN: Reply<'static> = Reply::new(500, Enhanced(5, 5, 2), "u
 pub(super) const BAD_LINE: Reply<'static> =
     Reply::new(500, Enhanced(5, 5, 2), "a line ends in CRLF and holds no other CR, LF or NUL");
 pub(super) const ADDRESS: Reply<'static> = Reply::new(501, Enhanced(5, 1, 3), "that is no address");
+pub(super) const SENDER: Reply<'static> = Reply::new(501, Enhanced(5, 1, 7), "that is no address");
 pub(super) const PARAM: Reply<'static> = Reply::new(555, Enhanced(5, 5, 4), "unknown parameter");
 pub(super) const HELLO_FIRST: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "say EHLO first");
 pub(super) const CHUNK: Reply<'static> =

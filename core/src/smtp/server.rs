@@ -197,11 +197,6 @@ impl Server {
         self.config.auth = mechanisms;
     }
 
-    /// Offers or does not offer XCLIENT from now on, when it is known who the peer is.
-    pub fn set_xclient(&mut self, offered: bool) {
-        self.config.offers.xclient = offered;
-    }
-
     /// Whether the client spoke before it was greeted, as far as the driver has shown it: ask
     /// while the ticket of [`Event::Connect`] is out.
     pub fn early_talker(&self) -> bool {
@@ -360,6 +355,7 @@ impl Server {
     fn note(&mut self, loose: Loose) {
         self.tolerated.space_after_colon |= loose.space_after_colon;
         self.tolerated.trailing_space |= loose.trailing_space;
+        self.tolerated.underscore |= loose.underscore;
     }
 
     fn last_words(&mut self, reply: &Reply<'_>, close: Close, out: &mut Vec<u8>) -> Want {

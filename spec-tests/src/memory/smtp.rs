@@ -412,8 +412,11 @@ impl Scripted {
 
 impl App<Server> for Scripted {
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) {
-        if machine.tolerated().bare_newline {
-            self.log.push("tolerated bare newline".to_owned());
+        let tolerated = machine.tolerated();
+        for (is, name) in [(tolerated.bare_newline, "bare newline"), (tolerated.underscore, "underscore")] {
+            if is {
+                self.log.push(format!("tolerated {name}"));
+            }
         }
         let Some((name, ticket, answers)) = self.event(event) else { return };
         let long = self.hold.iter().any(|held| held == name);
