@@ -74,6 +74,8 @@ pub struct Server {
     login: Option<Instant>,
     /// Octets of the message so far.
     size: u64,
+    /// Octets of what is refused, in this transaction.
+    discarded: u64,
     /// Octets of lines that were too long.
     excess: usize,
     /// Within such a line.
@@ -125,6 +127,7 @@ impl Server {
             pace: Pace::default(),
             login: None,
             size: 0,
+            discarded: 0,
             excess: 0,
             in_excess: false,
             recipients: 0,
@@ -290,7 +293,7 @@ impl Server {
     }
 
     fn clear(&mut self) {
-        (self.mail, self.recipients, self.size) = (false, 0, 0);
+        (self.mail, self.recipients, self.size, self.discarded) = (false, 0, 0, 0);
         (self.chunking, self.utf8, self.binary) = (Chunking::None, false, false);
     }
 
@@ -436,10 +439,11 @@ impl Machine for Server {
                 self.ends_group(true);
                 Event::Connect { ticket: self.ticket(Verb::Connect) }
             }
-            (Kind::Chunk | Kind::Newline, _) => self.octets(&frame, bytes),
+            (Kind::Chunk | Kind::Newline, _) => self.octets(&frame, bytes, out),
             (Kind::Excess, State::Chunk(left, last)) => {
                 self.state = State::Chunk(left - frame.len as u64, last);
                 self.pace.came(bytes.len());
+                self.discard(bytes.len(), out);
                 Event::Dropped(bytes.len())
             }
             (Kind::End, State::Chunk(_, last)) => self.end_of_chunk(last, out),
