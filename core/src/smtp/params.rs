@@ -22,6 +22,7 @@ pub(super) use date::{parse as parse_date, write as put_date};
 pub use dsn::{Notify, OriginalRecipient, Ret, unitext};
 pub use mail::{BodyType, ByMode, DeliverBy, Hold, MailParams, Priority};
 pub use rcpt::{RcptParams, RrvsAction, ValidSince};
+pub(super) use xtext::encoded as encoded_xtext;
 pub use xtext::{Xtext, xtext};
 
 use crate::text::cut;

@@ -23,7 +23,7 @@ pub struct Path<'i> {
 }
 
 /// Octets of a path with its brackets (RFC 5321 section 4.5.3.1.3).
-const PATH_MAX: usize = 256;
+pub(super) const PATH_MAX: usize = 256;
 /// Octets of a local part (RFC 5321 section 4.5.3.1.1).
 const LOCAL_MAX: usize = 64;
 /// Octets of a domain (RFC 5321 section 4.5.3.1.2).
