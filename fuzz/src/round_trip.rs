@@ -1,6 +1,8 @@
 //! What one side says, the other understands.
 
-use postkern::smtp::{self, BodyType, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, Verdict};
+use postkern::smtp::{
+    self, BodyType, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, Verdict,
+};
 use postkern::{Conn, Instant, Machine, Want, imap, pop3};
 
 use crate::drive::Input;

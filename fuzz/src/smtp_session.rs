@@ -41,6 +41,9 @@ struct Play<'d, 'u> {
     /// Chunks are out: they are no commands of `said`.
     chunking: bool,
     extended: bool,
+    /// Recipients taken, where each is answered for at the end (LMTP); else none.
+    recipients: usize,
+    lmtp: bool,
 }
 
 /// What is to be seen of a reply.
@@ -72,6 +75,8 @@ fn session(u: &mut Unstructured<'_>) -> Result<()> {
         received: Vec::new(),
         chunking: false,
         extended: false,
+        recipients: 0,
+        lmtp,
     };
     let hello = if lmtp { Command::Lhlo("client.example") } else { Command::Ehlo("client.example") };
     for number in 0..MOVES {
@@ -124,7 +129,8 @@ fn offers(u: &mut Unstructured<'_>) -> Result<Offers> {
 impl Play<'_, '_> {
     /// The client's next move.
     fn go_on(&mut self, client: &mut Client, out: &mut Vec<u8>) -> Result<()> {
-        if !client.may_send() && !client.is_settled() {
+        // Chunks are answered before anything else is said, so that answers can be told apart.
+        if self.chunking || !client.may_send() && !client.is_settled() {
             return Ok(());
         }
         if client.is_settled() && self.u.ratio(1, 4)? {
@@ -181,11 +187,12 @@ impl Play<'_, '_> {
             Notice::Reply { verb: Verb::Message, reply, .. } => {
                 let code = self.ended.pop_front();
                 // A chunk that was refused before the message was one has no end.
+                // Behind a chunk that was refused the machine itself ends the message.
                 assert!(self.chunking || code == Some(reply.code), "{code:?} was said, and {} heard", reply.code);
             }
             Notice::Reply { reply, .. } | Notice::Closing { reply } => {
                 let answer = self.answers.pop_front().expect("what is heard was said");
-                assert_eq!(reply.code, answer.code);
+                assert_eq!(reply.code, answer.code, "{answer:?}");
                 if let Some(text) = answer.text {
                     let wanted: Vec<&[u8]> = text.split('\n').map(str::as_bytes).collect();
                     let prefix = answer.enhanced.map(|code| format!("{code} ")).unwrap_or_default();
@@ -224,7 +231,9 @@ impl Play<'_, '_> {
             Event::Dropped(_) => return Ok(()),
             Event::Rejected { code } => {
                 self.received.clear();
-                self.ended.push_back(code);
+                if !self.chunking {
+                    self.ended.extend((0..self.recipients.max(1)).map(|_| code));
+                }
                 return Ok(());
             }
             Event::Refused { code } => {
@@ -235,7 +244,7 @@ impl Play<'_, '_> {
                 return Ok(());
             }
             Event::Connect { ticket } => {
-                self.answer(ticket, server, &[220], false, out)?;
+                self.answer(ticket, Verb::Connect, server, &[220], out)?;
                 return Ok(());
             }
             Event::Message { ticket, size } => {
@@ -243,8 +252,7 @@ impl Play<'_, '_> {
                 assert_eq!(self.received, self.body, "the message");
                 self.received.clear();
                 let code = *self.u.choose(&[250, 451, 554])?;
-                self.ended.push_back(code);
-                // The replies of LMTP are one for each recipient: the first of them is looked at.
+                self.ended.extend((0..self.recipients.max(1)).map(|_| code));
                 server.reply(ticket, &Reply::new(code, Enhanced((code / 100) as u8, 0, 0), "done"), out);
                 return Ok(());
             }
@@ -259,19 +267,19 @@ impl Play<'_, '_> {
                 (ticket, Verb::Data, "data".to_owned())
             }
             Event::Hello { name, ticket, .. } => (ticket, Verb::Ehlo, format!("hello {name}")),
-            Event::Mail { from, params, ticket } => {
-                (ticket, Verb::Mail, format!("mail {} {params:?}", from.as_str()))
-            }
-            Event::Rcpt { to, params, ticket } => (ticket, Verb::Rcpt, format!("rcpt {} {params:?}", to.as_str())),
+            Event::Mail { from, params, ticket } => (ticket, Verb::Mail, format!("mail {} {params:?}", from.as_str())),
+            Event::Rcpt { to, params, ticket } => (ticket, Verb::Rcpt, recipient(to.as_str(), params)),
             Event::Rset { ticket } => (ticket, Verb::Rset, "rset".to_owned()),
             Event::Noop { ticket } => (ticket, Verb::Other, "noop".to_owned()),
             Event::Vrfy { argument, ticket, .. } => (ticket, Verb::Other, format!("vrfy {}", argument.trim())),
             Event::Expn { argument, ticket, .. } => (ticket, Verb::Other, format!("expn {}", argument.trim())),
             Event::Help { topic, ticket } => (ticket, Verb::Other, format!("help {}", topic.trim())),
             Event::Etrn { argument, ticket } => (ticket, Verb::Other, format!("etrn {argument}")),
-            Event::Auth { mechanism, initial, ticket } => {
-                (ticket, Verb::Auth, format!("auth {mechanism} {:?}", initial.map(<[u8]>::escape_ascii).map(|of| of.to_string())))
-            }
+            Event::Auth { mechanism, initial, ticket } => (
+                ticket,
+                Verb::Auth,
+                format!("auth {mechanism} {:?}", initial.map(<[u8]>::escape_ascii).map(|of| of.to_string())),
+            ),
             Event::Response { ticket, .. } => (ticket, Verb::Auth, "response".to_owned()),
             Event::Quit { ticket } => (ticket, Verb::Quit, "quit".to_owned()),
             other @ (Event::StartTls { .. } | Event::Xclient { .. }) => panic!("{other:?} was never said"),
@@ -288,7 +296,12 @@ impl Play<'_, '_> {
             Verb::Rset => &[250],
             _ => &[250, 252, 502, 421],
         };
-        let answered = self.answer(ticket, server, codes, self.extended && verb != Verb::Ehlo, out)?;
+        let answered = self.answer(ticket, verb, server, codes, out)?;
+        match (verb, answered / 100) {
+            (Verb::Rcpt, 2) if self.lmtp => self.recipients += 1,
+            (Verb::Mail | Verb::Ehlo | Verb::Rset, 2) => self.recipients = 0,
+            _ => {}
+        }
         if verb == Verb::Ehlo && answered == 250 {
             self.extended = !said.is_some_and(|said| said.is_empty()) && server.is_extended();
         }
@@ -298,9 +311,9 @@ impl Play<'_, '_> {
     fn answer(
         &mut self,
         ticket: Ticket,
+        verb: Verb,
         server: &mut Server,
         codes: &[u16],
-        enhanced: bool,
         out: &mut Vec<u8>,
     ) -> Result<u16> {
         let code = *self.u.choose(codes)?;
@@ -310,7 +323,9 @@ impl Play<'_, '_> {
             _ => Some(Enhanced((code / 100) as u8, self.u.int_in_range(0..=999)?, self.u.int_in_range(0..=999)?)),
         };
         let text = if code == 334 { "" } else { text };
-        let seen = status.filter(|_| enhanced);
+        // RFC 2034 section 3: not in a positive answer to EHLO.
+        let shown = self.extended && !(verb == Verb::Ehlo && code == 250);
+        let seen = status.filter(|_| shown);
         // A challenge is one line of base64; a refusal of 421 ends the session.
         self.answers.push_back(Answer { code, enhanced: seen, text: Some(text) });
         server.reply(ticket, &Reply { code, enhanced: status, text }, out);
@@ -341,7 +356,7 @@ fn meant(command: Command<'_>, offers: &Extensions) -> String {
             keep(&mut params.notify, offers.dsn);
             keep(&mut params.orcpt, offers.dsn);
             keep(&mut params.rrvs, offers.rrvs);
-            format!("rcpt {to} {params:?}")
+            recipient(to, params)
         }
         Command::Data => "data".to_owned(),
         Command::Rset => "rset".to_owned(),
@@ -354,6 +369,12 @@ fn meant(command: Command<'_>, offers: &Extensions) -> String {
         Command::Quit => "quit".to_owned(),
         other => format!("{other:?}"),
     }
+}
+
+/// ORCPT by the address that is meant: UTF-8 stands as it is or encoded, as the transaction has it.
+fn recipient(to: &str, params: RcptParams<'_>) -> String {
+    let orcpt = params.orcpt.map(|of| (of.address_type(), of.decode()));
+    format!("rcpt {to} {:?} {orcpt:?} {:?}", params.notify, params.rrvs)
 }
 
 /// What is said of a message where so much is offered.

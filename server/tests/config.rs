@@ -161,7 +161,6 @@ fn every_key_is_read() {
         imap_literal: 4096,
         imap_literals: 10,
         imap_command: 20_000,
-        ..Limits::default()
     };
     assert_eq!(config.limits, limits);
     for (peer, may) in [("192.0.2.7", true), ("::ffff:192.0.2.7", true), ("::1", true), ("192.0.3.1", false)] {
