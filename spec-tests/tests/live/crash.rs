@@ -28,6 +28,8 @@ const ENOUGH: usize = 300;
 fn wide(config: &mut Config) {
     config.limits.connections_per_address = 2 * CLIENTS;
     config.limits.connections_per_network = 2 * CLIENTS;
+    // These say HELO, and pipeline all the same.
+    config.inbound.allow_pipelining = true;
 }
 
 /// Not a test: the server that the others kill. It ends with its parent.
