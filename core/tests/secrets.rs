@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Player, drive};
-use postkern::sasl::Mechanism;
+use postkern::sasl::{
+    Authenticate, ClientExchange, Exchange, Identity, Keys, Mechanism, Mechanisms, NONCE, Step, TlsFacts,
+};
 use postkern::{Conn, Instant, Machine, Want, imap, pop3, smtp};
 
 /// Base64 of `\0bob\0secret`.
@@ -129,4 +131,46 @@ fn commands_are_printed_without_passwords() {
     client.send(imap::Request::Authenticate { mechanism: "PLAIN", initial: Some(PLAIN) }, out).unwrap();
     prints.note(&client);
     prints.is_clean("Login(..)");
+}
+
+/// Whatever is in hand of a login, on either side.
+#[test]
+fn exchanges_are_printed_without_secrets() {
+    let mut prints = Prints::default();
+    let facts = TlsFacts { exporter: Some(*b"secret channel, secret channel, "), ..TlsFacts::default() };
+    let offered = Mechanisms::of(&Mechanism::ALL);
+    let password = Identity::Password { login: "bob".into(), password: b"secret".to_vec() };
+    let token = Identity::Token { login: "bob".into(), token: "secret".into(), host: String::new(), port: 0 };
+    for (identity, mechanism) in [
+        (&password, Mechanism::ScramSha256Plus),
+        (&password, Mechanism::ScramSha256),
+        (&password, Mechanism::Plain),
+        (&password, Mechanism::Login),
+        (&token, Mechanism::OauthBearer),
+        (&token, Mechanism::Xoauth2),
+    ] {
+        prints.note(identity);
+        let client = ClientExchange::new(identity.clone()).with_nonce([1; NONCE]).over(facts.clone());
+        let mut client = client.only(mechanism.into());
+        let (_, initial) = client.begin(offered, true).unwrap();
+        let initial = initial.map(String::into_bytes);
+        let (mut server, mut step) = Exchange::begin_over(mechanism, initial.as_deref(), offered, facts.clone());
+        loop {
+            prints.note(&client);
+            prints.note(&server);
+            step = match step {
+                Step::Challenge(challenge) => server.respond(client.respond(challenge.as_bytes()).unwrap().as_bytes()),
+                Step::Lookup { hash, .. } => {
+                    let keys = Keys::derive(hash, b"secret", b"salt", 4096);
+                    prints.note(&keys);
+                    server.keys(keys, &[2; NONCE])
+                }
+                step => {
+                    prints.note(&step);
+                    break;
+                }
+            };
+        }
+    }
+    prints.is_clean("Token(bob ..)");
 }

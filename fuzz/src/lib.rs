@@ -11,6 +11,7 @@ mod imap_client;
 mod pop3;
 mod round_trip;
 mod smtp;
+mod smtp_session;
 mod values;
 
 pub use imap::{imap_command, imap_fetch, imap_server};
@@ -18,6 +19,7 @@ pub use imap_client::imap_client;
 pub use pop3::{pop3_client, pop3_server};
 pub use round_trip::{imap_round_trip, pop3_round_trip, smtp_round_trip};
 pub use smtp::{smtp_client, smtp_deflate, smtp_server};
+pub use smtp_session::smtp_session;
 pub use values::{sasl, utf7, values};
 
 /// A target by its name.
@@ -29,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("smtp_client", smtp_client),
     ("smtp_deflate", smtp_deflate),
     ("smtp_round_trip", smtp_round_trip),
+    ("smtp_session", smtp_session),
     ("pop3_server", pop3_server),
     ("pop3_client", pop3_client),
     ("pop3_round_trip", pop3_round_trip),

@@ -1,6 +1,8 @@
 //! What one side says, the other understands.
 
-use postkern::smtp::{self, BodyType, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, Verdict};
+use postkern::smtp::{
+    self, BodyType, Command, Delivery, Envelope, MailParams, Options, Progress, RcptParams, Reply, Verdict,
+};
 use postkern::{Conn, Instant, Machine, Want, imap, pop3};
 
 use crate::drive::Input;
@@ -121,7 +123,7 @@ fn commands(first: &str, second: &str) {
 }
 
 /// Lines that end in CRLF, and in nothing else.
-fn normalised(message: &[u8]) -> Vec<u8> {
+pub(crate) fn normalised(message: &[u8]) -> Vec<u8> {
     let mut lines = Vec::new();
     let mut rest = message;
     while let Some(at) = rest.iter().position(|octet| matches!(octet, b'\r' | b'\n')) {
@@ -180,7 +182,7 @@ pub fn pop3_round_trip(data: &[u8]) {
 }
 
 /// Moves what one end has to send to the other.
-fn pass<A: Machine, B: Machine>(from: &mut Conn<A>, to: &mut Conn<B>) {
+pub(crate) fn pass<A: Machine, B: Machine>(from: &mut Conn<A>, to: &mut Conn<B>) {
     while !from.output().is_empty() {
         let space = to.space();
         let len = space.len().min(from.output().len());

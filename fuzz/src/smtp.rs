@@ -215,7 +215,11 @@ impl App<Client> for Deliverer {
         let delivery = &mut self.delivery;
         let mut progress = delivery.on(notice, client, out);
         if let Progress::Convert(most) = progress {
-            if self.converts { delivery.convert(9, most, client, out) } else { delivery.refuse(client, out) }
+            if self.converts {
+                delivery.convert(9, most, client, out)
+            } else {
+                delivery.refuse(client, out)
+            }
             progress = delivery.progress();
             assert!(!matches!(progress, Progress::Convert(_)), "converted, and not taken");
         }

@@ -56,6 +56,7 @@
 
 mod convert;
 mod encode;
+mod labels;
 mod survey;
 mod walk;
 

@@ -343,6 +343,11 @@ impl Courier {
                     deliver_by: session.keeps_time(),
                     is_final: self.manner.is_some_and(|manner| manner.lmtp),
                 }),
+                Some(Verdict::Failed(said)) if session.login_refused() => {
+                    // Our own mistake, or the host's: no message is to be lost by it.
+                    tracing::error!(id = %self.attempt.id, host = lost.remote, said = said.text, "our login was refused");
+                    Outcome::Deferred(Diagnostic { status: "4.7.8".into(), ..self.said(said) })
+                }
                 Some(Verdict::Failed(said)) if session.refused_us() => {
                     // Of this host, not of the message: another may take it.
                     self.hopeless = Some(self.said(said));

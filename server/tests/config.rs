@@ -161,7 +161,6 @@ fn every_key_is_read() {
         imap_literal: 4096,
         imap_literals: 10,
         imap_command: 20_000,
-        ..Limits::default()
     };
     assert_eq!(config.limits, limits);
     for (peer, may) in [("192.0.2.7", true), ("::ffff:192.0.2.7", true), ("::1", true), ("192.0.3.1", false)] {
@@ -220,6 +219,16 @@ fn each_fault_is_told_with_its_line() {
         ("[relay]\nretry = \"soon\"", 5, "is no time"),
         ("[relay]\nexpire = true", 5, "is no time"),
         ("[relay]\ntls = \"always\"", 5, "\"opportunistic\""),
+        ("[relay]\nwarn = \"soon\"", 5, "is no time"),
+        ("[relay]\nreturn_whole = \"much\"", 5, "is no size"),
+        ("[[relay.route]]\ndomain = \"x.test\"\nhost = \"y.test\"\nprotocol = \"uucp\"", 7, "\"lmtp\""),
+        ("[[relay.route]]\ndomain = \"x.test\"\nhost = \"y.test\"\ntls = \"some\"", 7, "\"implicit\""),
+        ("[[relay.route]]\ndomain = \"x.test\"\nhost = \"y.test\"\nlogin = \"us\"", 4, "needs password_file"),
+        (
+            "[[relay.route]]\ndomain = \"x.test\"\nhost = \"y.test\"\nlogin = \"us\"\npassword_file = \"p\"",
+            4,
+            "login needs tls",
+        ),
         ("[relay]\nroute = 1", 5, "[[relay.route]]"),
         ("[[relay.route]]\nhost = \"x.test\"", 4, "domain is missing"),
         ("[[relay.route]]\ndomain = \"x.test\"", 4, "host is missing"),
@@ -315,7 +324,7 @@ fn the_example_parses() {
         (all.limits, all.relay.schedule, all.relay.tls),
         (config.limits, config.relay.schedule, config.relay.tls)
     );
-    assert_eq!((all.aliases.len(), all.dns.len(), all.relay.routes.len(), all.listen.len()), (2, 2, 1, 8));
+    assert_eq!((all.aliases.len(), all.dns.len(), all.relay.routes.len(), all.listen.len()), (2, 2, 2, 8));
 }
 
 #[test]
@@ -334,4 +343,25 @@ fn lines_of_keys() {
     ] {
         assert_eq!(line_of(text, key), line, "{key}");
     }
+}
+
+#[test]
+fn routes_say_how_their_host_is_met() {
+    let route = |keys: &str| {
+        let text = format!(
+            "hostname = \"a.test\"\ndata = \"d\"\ndomains = [\"a.test\"]\n[relay]\nport = 2525\nwarn = 0\n\
+             return_whole = \"1KiB\"\n[[relay.route]]\ndomain = \"x.test\"\nhost = \"y.test\"\n{keys}"
+        );
+        let config = Config::parse(&text, Path::new("/etc")).unwrap();
+        assert_eq!((config.relay.schedule.warn, config.relay.return_whole), (None, 1024));
+        config.relay.routes[0].clone()
+    };
+    let plain = route("");
+    assert_eq!((plain.port, plain.lmtp, plain.tls, plain.implicit_tls, plain.login), (2525, false, None, false, None));
+    let lmtp = route("protocol = \"lmtp\"\ntls = \"none\"");
+    assert_eq!((lmtp.port, lmtp.lmtp, lmtp.tls), (24, true, Some(RelayTls::None)));
+    let known = route("tls = \"implicit\"\nlogin = \"us\"\npassword_file = \"p\"");
+    assert_eq!((known.port, known.tls, known.implicit_tls), (465, Some(RelayTls::Verified), true));
+    let login = known.login.unwrap();
+    assert_eq!((login.name.as_str(), login.password_file.as_path()), ("us", Path::new("/etc/p")));
 }

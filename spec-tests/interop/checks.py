@@ -47,6 +47,16 @@ def program(*command, stdin=b"", code=0, timeout=300, **options):
     return done.stdout
 
 
+def until(holds, seconds, otherwise):
+    """Waits until something holds; fails with the words of `otherwise` after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (result := holds()):
+        if time.monotonic() > end:
+            raise Failed(otherwise())
+        time.sleep(0.02)
+    return result
+
+
 def places(error):
     """Where in the checks it failed: the lines, outermost first."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -70,6 +70,11 @@ def samples(large=True):
     return all_of_them
 
 
+def of(account, message):
+    """A message of these as the account's own: its header names the account."""
+    return message.replace(b"alice@example.test", account.encode())
+
+
 def in_lines(message):
     """As it is after a protocol that knows only whole lines."""
     return message if message.endswith(b"\r\n") else message + b"\r\n"

@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import tempfile
 import time
-import tomllib
 from pathlib import Path
 
 PASSWORD = "correct horse battery staple"
@@ -58,20 +57,28 @@ class Foreign(Target):
 class Postkern(Target):
     """One of our binaries, set up by its own command line on free ports."""
 
-    def __init__(self, binary):
-        self.binary = binary
+    def __init__(self, binary, pki, peers, settings=None):
+        """`peers` are the servers of other makes, to which its routes lead; `settings` are
+        lines for sections of the configuration."""
+        self.binary, self.pki, self.peers = binary, pki, peers
+        self.settings = settings
         self.name = binary.name
+
+    def another(self, settings):
+        """A server of the same binary with other settings, which no peer knows."""
+        return Postkern(self.binary, self.pki, self.peers, settings)
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="postkern-interop-")
         folder = Path(self._folder.name) / "server"
         self.config = folder / "postkern.toml"
         self.command("init", folder, "--domain", self.domain, "--hostname", HOST)
-        # The samples are the same octets for all accounts, whoever is their author.
-        anybody = self.config.read_text().replace('# header_from = "check"', 'header_from = "any"')
-        self.config.write_text(on_free_ports(anybody))
+        text = on_free_ports(self.config.read_text(), smtp=self.peers.smtp if self.settings is None else 0)
+        for section, lines in (self.settings or {}).items():
+            text = re.sub(rf"(?m)^\[{section}\]$", f"[{section}]\n{lines}", text)
+        self.config.write_text(with_routes(with_certificate(text, self.pki), self.pki, self.peers))
         self.command("config", "check", "--config", self.config)
-        self.certificate = folder / tomllib.loads(self.config.read_text())["tls"]["certificate"]
+        self.certificate = self.pki / "ca.pem"
         self.log = Path(self._folder.name) / "log"
         self.serve()
         return self
@@ -98,7 +105,9 @@ class Postkern(Target):
                 raise SystemExit(f"{self.name} exits {self.process.returncode}:\n{self.log.read_text()[-5000:]}")
             time.sleep(0.05)
         else:
-            raise SystemExit(f"{self.name} is not ready after 30 s")
+            self.process.kill()
+            self.process.wait()
+            raise SystemExit(f"{self.name} is not ready after 30 s:\n{self.log.read_text()[-5000:]}")
         self.ports = {name: int(address.rpartition(":")[2]) for name, address in json.loads(ready.read_text()).items()}
 
     def stop(self):
@@ -126,7 +135,23 @@ class Postkern(Target):
         return name
 
 
-def on_free_ports(text):
-    """The configuration with all listeners on ports of the system's choosing."""
+def on_free_ports(text, smtp=0):
+    """The configuration with all listeners on ports of the system's choosing, but for one that
+    other servers must know before."""
     text = re.sub(r"(?ms)^\[listen\]$.*?(?=^\[|\Z)", "", text)
-    return text + "\n[listen]\n" + "".join(f'{name} = ["127.0.0.1:0"]\n' for name in LISTENERS)
+    return text + "\n[listen]\n" + "".join(f'{name} = ["127.0.0.1:{smtp if name == "smtp" else 0}"]\n' for name in LISTENERS)
+
+
+def with_certificate(text, pki):
+    """The configuration with the certificate that all servers here have."""
+    for name in ["certificate", "key"]:
+        text = re.sub(rf"(?m)^{name} = .*$", f'{name} = "{pki / ("host.pem" if name == "certificate" else "host.key")}"', text)
+    return text
+
+
+def with_routes(text, pki, peers):
+    """The configuration with a route to each peer, over TLS with its certificate verified."""
+    text = re.sub(r"(?m)^\[relay\]$", f'[relay]\ntls = "verified"\nca_file = "{pki / "ca.pem"}"', text)
+    for peer in peers.all:
+        text += f'\n[[relay.route]]\ndomain = "{peer.domain}"\nhost = "127.0.0.1"\nport = {peer.port}\n{peer.route}'
+    return text

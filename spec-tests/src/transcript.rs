@@ -34,11 +34,13 @@
 //! | `W:` | the peer waits here for all that stands before |
 //! | `X:`, `X: reason` | our side closes |
 //!
-//! An id is path, section and ordinal: `smtp/5321/4.5.2/1`.
+//! An id is path, section and ordinal: `smtp/5321/4.5.2/1`. Files of one section are counted
+//! through in the order of their names.
 
 mod octets;
 mod parse;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -239,20 +241,20 @@ pub fn folder() -> PathBuf {
 /// Reads all dialogues below a folder, in order of their paths.
 ///
 /// # Errors
-/// The first file that cannot be read or is not of the format, and an id that stands twice.
+/// The first file that cannot be read or is not of the format.
 pub fn load(folder: &Path) -> Result<Vec<Transcript>, BadTranscript> {
     let mut files = Vec::new();
     find(folder, &mut files)?;
     files.sort();
-    let mut all: Vec<Transcript> = Vec::new();
+    let (mut all, mut ordinals) = (Vec::new(), BTreeMap::new());
     for path in files {
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-        for transcript in parse::file(&name, &text)? {
-            if let Some(twin) = all.iter().find(|other| other.id == transcript.id) {
-                let message = format!("the id {} stands at {} already", transcript.id, twin.place);
-                return Err(BadTranscript { place: transcript.place, message });
-            }
+        for mut transcript in parse::file(&name, &text)? {
+            let section = transcript.id.rsplit_once('/').map_or("", |(section, _)| section);
+            let ordinal = ordinals.entry(section.to_owned()).or_insert(0);
+            *ordinal += 1;
+            transcript.id = format!("{section}/{ordinal}");
             all.push(transcript);
         }
     }

@@ -73,6 +73,8 @@ pub struct Client {
     /// Octets behind them known to hold no line end.
     scanned: usize,
     lmtp: bool,
+    /// The greeting that was said last is LHLO.
+    lhlo: bool,
     /// The transaction is one of SMTPUTF8.
     utf8: bool,
     chunking: Chunking,
@@ -130,6 +132,7 @@ impl Client {
             settled: 0,
             scanned: 0,
             lmtp: false,
+            lhlo: false,
             utf8: false,
             chunking: Chunking::No,
             chunks: 0,
@@ -189,8 +192,8 @@ impl Client {
         let verb = command.write(&self.extensions, self.utf8, out).inspect_err(|_| out.truncate(start))?;
         out.extend_from_slice(b"\r\n");
         match command {
-            Command::Ehlo(_) | Command::Helo(_) => self.lmtp = false,
-            Command::Lhlo(_) => self.lmtp = true,
+            Command::Ehlo(_) | Command::Helo(_) => self.lhlo = false,
+            Command::Lhlo(_) => self.lhlo = true,
             Command::Mail { params, .. } => self.utf8 = params.smtp_utf8 && self.extensions.smtp_utf8,
             Command::Rset => self.chunking = Chunking::No,
             _ => {}
@@ -335,12 +338,17 @@ impl Client {
     /// What a reply changes.
     fn decide<'i>(&mut self, sent: Sent, reply: ReplyLines<'i>) -> Notice<'i> {
         match (sent.verb, reply.code) {
-            (Verb::Ehlo, 250) => self.extensions = Extensions::parse(reply),
-            (Verb::Helo, 250) => self.extensions = Extensions::default(),
+            // It ends a transaction too (RFC 5321 section 4.1.4).
+            (Verb::Ehlo | Verb::Helo, 250) => {
+                let extended = sent.verb == Verb::Ehlo;
+                self.extensions = if extended { Extensions::parse(reply) } else { Extensions::default() };
+                (self.lmtp, self.accepted, self.replied) = (self.lhlo, 0, 0);
+            }
             (Verb::StartTls, 220) => self.state = State::Tls,
             (Verb::Quit, _) | (_, 421) => self.state = State::Closed(Close::Done),
             (Verb::Xclient, 220) => self.extensions = Extensions::default(),
-            (Verb::Mail, _) => (self.accepted, self.replied) = (0, 0),
+            // A MAIL that is refused leaves a transaction as it is (RFC 5321 section 4.1.4).
+            (Verb::Mail | Verb::Rset, 200..=299) => (self.accepted, self.replied) = (0, 0),
             (Verb::Rcpt, 200..=299) => self.accepted += 1,
             (Verb::Data, 354) => {
                 self.state = State::Body;

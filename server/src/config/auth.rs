@@ -130,7 +130,10 @@ fn oauth<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, at: usize, folde
     let audience = reader.value(section, "audience", |value| word(string(value)?));
     let keys = reader.value(section, "keys", |value| file_path(value, folder));
     let login = reader.value(section, "login", |value| word(string(value)?));
-    let scope = reader.value(section, "scope", |value| word(string(value)?));
+    let scope = reader.value(section, "scope", |value| match string(value)? {
+        "" => Ok(String::new()),
+        scope => word(scope),
+    });
     for (key, example) in
         [("issuer", "\"https://login.example.org\""), ("audience", "\"mail\""), ("keys", "\"jwks.json\"")]
     {

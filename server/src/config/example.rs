@@ -98,7 +98,7 @@ key = "key.pem"
 # audience = "mail"
 # keys = "jwks.json"
 # login = "email"
-# scope = ""                       # what clients are told to ask the issuer for
+# scope = "email"                  # what clients are told to ask the issuer for
 
 # Mail that our users submit.
 [submission]

@@ -1,7 +1,8 @@
 //! Writes a message anew, re-encoded where it has to be.
 
 use super::encode::{Base64, QuotedPrintable, Scrub, Watch};
-use super::walk::{Encoding, Field, Head, Kind, Open, Visit, Walk};
+use super::labels::Encoding;
+use super::walk::{Field, Head, Kind, Open, Visit, Walk};
 use super::{Cannot, Plan, Rules, Target};
 
 /// A pass over a message that re-encodes it.

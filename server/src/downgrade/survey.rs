@@ -1,7 +1,8 @@
 //! What of a message has to be re-encoded: found by a pass over it.
 
 use super::encode::Watch;
-use super::walk::{Encoding, Field, Head, Kind, Open, Visit, Walk};
+use super::labels::Encoding;
+use super::walk::{Field, Head, Kind, Open, Visit, Walk};
 use super::{Cannot, Plan, Rules};
 
 /// A pass over a message that finds what has to be re-encoded, part by part, so that the rest

@@ -7,8 +7,8 @@
 //! What is held is a field of a header, and a line that may be a boundary line with the line
 //! end in front of it, which then belongs to it.
 
+use super::labels::{Encoding, Media};
 use super::{BOUNDARY_MAX, FIELD_MAX, NESTING_MAX, PARTS_MAX};
-use crate::digest::media::{MediaType, token_field};
 
 /// Octets of a boundary line with both line ends (RFC 5322 section 2.1.1).
 const LINE_MAX: usize = 1002;
@@ -38,16 +38,6 @@ pub(super) enum Field {
     Encoding(Encoding),
     Type,
     Version,
-    Other,
-}
-
-/// Content-Transfer-Encoding (RFC 2045 section 6.1).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Encoding {
-    SevenBit,
-    EightBit,
-    Binary,
-    /// Another: the octets mean others.
     Other,
 }
 
@@ -158,53 +148,6 @@ struct Draft {
     passing: bool,
     /// A field that matters was too long.
     unread: bool,
-}
-
-/// What matters of a Content-Type.
-#[derive(Debug)]
-enum Media {
-    Text,
-    Octets,
-    Multipart { boundary: Vec<u8>, digest: bool, signed: bool },
-    Rfc822,
-    Message,
-}
-
-impl Media {
-    fn of(value: &[u8]) -> Self {
-        let media = MediaType::parse(value).unwrap_or(MediaType::TEXT);
-        if media.is("multipart") {
-            let boundary = media.parameter("boundary").unwrap_or_default().trim_ascii_end().to_vec();
-            return Self::Multipart {
-                boundary,
-                digest: media.is_subtype("digest"),
-                signed: media.is_subtype("signed"),
-            };
-        }
-        if !media.is("message") {
-            return if media.is("text") { Self::Text } else { Self::Octets };
-        }
-        // RFC 6532 section 3.7 and RFC 6533 section 4: those may be encoded.
-        let global = media.subtype.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"global"));
-        match media.is_subtype("rfc822") {
-            true => Self::Rfc822,
-            false if global => Self::Octets,
-            false => Self::Message,
-        }
-    }
-}
-
-impl Encoding {
-    fn of(value: &[u8]) -> Self {
-        let (token, _) = token_field(value);
-        let is = |of: &str| token.eq_ignore_ascii_case(of.as_bytes());
-        match () {
-            () if is("7bit") => Self::SevenBit,
-            () if is("8bit") => Self::EightBit,
-            () if is("binary") => Self::Binary,
-            () => Self::Other,
-        }
-    }
 }
 
 impl Walk {

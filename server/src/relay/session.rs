@@ -31,6 +31,8 @@ pub(super) struct RelaySession {
     login: Option<(RouteLogin, Option<[u8; NONCE]>)>,
     asked_tls: bool,
     secured: bool,
+    /// The server did not let us log in.
+    login_refused: bool,
     /// The server keeps the time of BY.
     deliver_by: bool,
     /// The message was begun, so that the server may have taken it.
@@ -61,6 +63,7 @@ impl RelaySession {
             login,
             asked_tls: false,
             secured,
+            login_refused: false,
             deliver_by: false,
             sent_message: false,
         }
@@ -85,6 +88,10 @@ impl RelaySession {
 
     pub(super) fn is_secured(&self) -> bool {
         self.secured
+    }
+
+    pub(super) fn login_refused(&self) -> bool {
+        self.login_refused
     }
 
     pub(super) fn keeps_time(&self) -> bool {
@@ -179,6 +186,7 @@ impl Session<Client> for RelaySession {
         match &notice {
             Notice::Secured => self.secured = true,
             Notice::Reply { verb: Verb::StartTls, reply, .. } => self.asked_tls = reply.is_positive(),
+            Notice::Reply { verb: Verb::Auth, reply, .. } => self.login_refused = !reply.is_positive(),
             _ => {}
         }
         self.progress = self.delivery.on(notice, machine, out);

@@ -76,9 +76,12 @@ impl Login {
         }
     }
 
-    /// It is another client's connection from now on (XCLIENT); what it has cost still counts.
+    /// Another is spoken for from now on (XCLIENT); what the connection has cost still counts.
+    /// Whether TLS is in place is known still; its bindings and its certificate are those of
+    /// who speaks.
     pub(crate) fn set_peer(&mut self, peer: IpAddr) {
         (self.peer, self.exchange, self.known) = (peer, None, None);
+        self.facts = self.facts.take().map(|_| Box::default());
     }
 
     /// TLS is in place: what can be offered now.
@@ -242,7 +245,8 @@ impl Login {
         Next::Wrong { wait: limits.login_delay, last: barred || self.failures >= limits.login_failures }
     }
 
-    fn offers(&self) -> Mechanisms {
+    /// What can be offered.
+    pub(crate) fn offers(&self) -> Mechanisms {
         self.config.auth.offers(self.facts.as_deref())
     }
 }

@@ -257,7 +257,13 @@ impl Session<Server> for Smtp {
             Event::Vrfy { argument, ticket, .. } => return self.vrfy(argument, ticket, machine, out),
             Event::Expn { ticket, .. } => (ticket, Reply::new(502, Enhanced(5, 5, 1), "not offered here")),
             Event::Etrn { argument, ticket } => return self.etrn(argument, ticket, machine, out),
-            Event::Xclient { attributes, ticket } => (ticket, self.xclient(attributes)),
+            Event::Xclient { attributes, ticket } => {
+                let reply = self.xclient(attributes);
+                if is_submission(self.listener) {
+                    machine.set_mechanisms(self.login.offers());
+                }
+                (ticket, reply)
+            }
             Event::Help { ticket, .. } => (ticket, HELP),
             Event::Quit { ticket } => (ticket, Reply::BYE),
             Event::Refused { code } => {

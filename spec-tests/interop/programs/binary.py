@@ -11,7 +11,7 @@ from pathlib import Path
 
 from checks import check, expect, program, same
 from deliver import deliver
-from messages import text, without_trace
+from messages import of, text, without_trace
 from programs.poplib_ import all_of
 from server import on_free_ports
 
@@ -93,7 +93,7 @@ def the_queue_is_managed_while_it_runs(target):
     alice = target.account()
     where = f"smtps://localhost:{target.port('submissions')}/client.test"
     # An address literal needs no DNS; nobody listens there.
-    program("curl", "-sS", "--cacert", target.certificate, "-u", f"{alice}:{target.password}", where, "--mail-from", alice, "--mail-rcpt", "x@[127.0.0.9]", "-T", "-", stdin=text("queued"))
+    program("curl", "-sS", "--cacert", target.certificate, "-u", f"{alice}:{target.password}", where, "--mail-from", alice, "--mail-rcpt", "x@[127.0.0.9]", "-T", "-", stdin=of(alice, text("queued")))
     listed = target.command("queue", "list", *words)
     expect("x@[127.0.0.9]" in listed, listed)
     line = next(line for line in listed.splitlines() if "x@[127.0.0.9]" in line)

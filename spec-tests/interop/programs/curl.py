@@ -4,7 +4,7 @@ import tempfile
 
 from checks import check, expect, program, same
 from deliver import deliver
-from messages import in_lines, samples, text, without_trace
+from messages import in_lines, of, samples, text, without_trace
 
 
 def curl(target, *words, account=None, password=None, code=0, stdin=b""):
@@ -29,6 +29,7 @@ def submits_over_starttls_and_tls_and_all_arrives(target):
     ways = [url(target, "smtp", "client.test", "submission"), url(target, "smtps", "client.test", "submissions")]
     logins = ["AUTH=PLAIN", "AUTH=LOGIN"]
     for number, (name, message) in enumerate(samples().items()):
+        message = of(alice, message)
         send(target, ways[number % 2], alice, [bob], message, "--login-options", logins[number // 2 % 2])
         for scheme in ["pop3s", "imaps"]:
             path = f"{number + 1}" if scheme == "pop3s" else f"INBOX;MAILINDEX={number + 1}"
@@ -41,7 +42,7 @@ def authenticates_with_an_initial_response_and_without(target):
     alice = target.account()
     for words in [["--sasl-ir"], []]:
         for login in ["AUTH=PLAIN", "AUTH=LOGIN"]:
-            send(target, url(target, "smtps", "client.test", "submissions"), alice, [alice], text("x"), "--login-options", login, *words)
+            send(target, url(target, "smtps", "client.test", "submissions"), alice, [alice], of(alice, text("x")), "--login-options", login, *words)
             curl(target, url(target, "pop3s"), "--login-options", login, *words, account=alice)
             curl(target, url(target, "imaps"), "--login-options", login, *words, account=alice)
 
@@ -50,9 +51,20 @@ def authenticates_with_an_initial_response_and_without(target):
 def is_told_that_a_password_is_wrong(target):
     alice = target.account()
     where = url(target, "smtp", "client.test", "submission")
-    curl(target, where, "--ssl-reqd", "--mail-from", alice, "--mail-rcpt", alice, "--upload-file", "-", account=alice, password="wrong", code=67, stdin=text("x"))
+    curl(target, where, "--ssl-reqd", "--mail-from", alice, "--mail-rcpt", alice, "--upload-file", "-", account=alice, password="wrong", code=67, stdin=of(alice, text("x")))
     for scheme in ["pop3s", "imaps"]:
         curl(target, url(target, scheme), account=alice, password="wrong", code=67)
+
+
+@check
+def sends_to_an_address_of_more_than_ascii(target):
+    peer = target.peers["postfix"]
+    alice, box = target.account(), peer.box("grün")
+    send(target, url(target, "smtp", "client.test", "submission"), alice, [box], of(alice, text("Grüße")))
+    expect(len(peer.received(box)) == 1)
+
+
+sends_to_an_address_of_more_than_ascii.postkern_only = True
 
 
 @check

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from checks import check, expect, program, same
-from messages import in_lines, samples, text, without_trace
+from messages import in_lines, of, samples, text, without_trace
 from programs.poplib_ import all_of
 
 
@@ -36,10 +36,10 @@ def submits_over_starttls_and_tls(target):
     ways = [("submission", "plain"), ("submissions", "login")]
     for number, message in enumerate(samples().values()):
         listener, auth = ways[number % 2]
-        msmtp(target, alice, listener, bob, carol, auth=auth, stdin=message.replace(b"\r\n", b"\n"))
+        msmtp(target, alice, listener, bob, carol, auth=auth, stdin=of(alice, message).replace(b"\r\n", b"\n"))
     for account in [bob, carol]:
         for (name, message), got in zip(samples().items(), all_of(target, account), strict=True):
-            same(without_trace(got), in_lines(message), name)
+            same(without_trace(got), in_lines(of(alice, message)), name)
 
 
 @check
@@ -53,13 +53,21 @@ def asks_what_is_offered(target):
 @check
 def is_told_that_a_password_is_wrong(target):
     alice = target.account()
-    msmtp(target, alice, "submission", alice, password="wrong", stdin=text("x"), code=77)
+    msmtp(target, alice, "submission", alice, password="wrong", stdin=of(alice, text("x")), code=77)
 
 
 @check
 def is_told_of_a_recipient_that_is_not_there(target):
     alice = target.account()
-    msmtp(target, alice, "submission", f"nobody-at-all@{target.domain}", stdin=text("x"), code=65)
+    msmtp(target, alice, "submission", f"nobody-at-all@{target.domain}", stdin=of(alice, text("x")), code=65)
+
+
+@check
+def asks_for_a_report_of_success(target):
+    alice, bob = target.account(), target.account()
+    msmtp(target, alice, "submission", "--dsn-notify=success", "--dsn-return=hdrs", bob, stdin=of(alice, text("wish")))
+    [report] = all_of(target, alice)
+    expect(b"Action: delivered\r\n" in report and bob.encode() in report, report)
 
 
 @check

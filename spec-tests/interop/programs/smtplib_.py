@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 from checks import check, expect, same
 from deliver import deliver
-from messages import in_lines, samples, text, without_trace
+from messages import in_lines, of, samples, text, without_trace
 from programs.poplib_ import all_of
 
 
@@ -29,9 +29,9 @@ def submits_over_starttls_and_tls_and_all_arrives(target):
     alice, bob = target.account(), target.account()
     for number, (name, message) in enumerate(samples().items()):
         with (submission if number % 2 else submissions)(target, alice) as smtp:
-            smtp.sendmail(alice, [bob], message, ["BODY=8BITMIME"])
+            smtp.sendmail(alice, [bob], of(alice, message), ["BODY=8BITMIME"])
     for (name, message), got in zip(samples().items(), all_of(target, bob), strict=True):
-        same(without_trace(got), in_lines(message), name)
+        same(without_trace(got), in_lines(of(alice, message)), name)
 
 
 @check
@@ -57,7 +57,7 @@ def is_told_that_a_password_is_wrong_and_goes_on(target):
         except smtplib.SMTPAuthenticationError as error:
             expect(error.smtp_code == 535, error)
         smtp.login(alice, target.password)
-        smtp.sendmail(alice, [alice], text("after a wrong password"))
+        smtp.sendmail(alice, [alice], of(alice, text("after a wrong password")))
 
 
 @check
@@ -108,6 +108,59 @@ def says_every_command(target):
         expect(smtp.docmd("MAIL", f"FROM:<x@remote.test> SIZE={2**40}")[0] == 552, "SIZE")
         expect(smtp.docmd("FROB")[0] == 500)
         expect(smtp.quit()[0] == 221)
+
+
+@check
+def asks_for_a_report_of_success(target):
+    alice, bob, carol = target.account(), target.account(), target.account()
+    with submission(target, alice) as smtp:
+        smtp.ehlo()
+        expect(smtp.has_extn("dsn"), smtp.esmtp_features)
+        smtp.mail(alice, ["RET=FULL", "ENVID=wish+2B4"])
+        expect(smtp.rcpt(bob, ["NOTIFY=SUCCESS", "ORCPT=rfc822;robert+2B@elsewhere.test"])[0] == 250)
+        expect(smtp.rcpt(carol, ["NOTIFY=NEVER"])[0] == 250)
+        expect(smtp.data(of(alice, text("wish")))[0] == 250)
+    [report] = all_of(target, alice)
+    for part in ["Original-Envelope-Id: wish+4", "Original-Recipient: rfc822;robert+@elsewhere.test", "Action: delivered"]:
+        expect(part.lower().encode() in report.lower().replace(b"rfc822; ", b"rfc822;"), part, report)
+    expect(carol.encode() not in report and bob.encode() in report, report)
+
+
+@check
+def sends_a_header_of_more_than_ascii(target):
+    alice, bob = target.account(), target.account()
+    message = of(alice, text("Grüße", "αβγ")).replace(b"Alice", "Ålice".encode())
+    with submission(target, alice) as smtp:
+        smtp.ehlo()
+        expect(smtp.has_extn("smtputf8") and smtp.has_extn("8bitmime"), smtp.esmtp_features)
+        smtp.sendmail(alice, [bob], message, ["SMTPUTF8", "BODY=8BITMIME"])
+    [got] = all_of(target, bob)
+    same(without_trace(got), message)
+    expect(b"with UTF8SMTPSA" in got, got)
+
+
+@check
+def is_offered_chunks_and_may_send_them(target):
+    bob = target.account()
+    with smtplib.SMTP("localhost", target.port("smtp"), timeout=60) as smtp:
+        smtp.starttls(context=target.tls())
+        smtp.ehlo()
+        expect(smtp.has_extn("chunking"), smtp.esmtp_features)
+        message = samples(large=False)["dots"]
+        for last in ["", " LAST"]:
+            smtp.mail("x@remote.test")
+            smtp.rcpt(bob)
+            for at in range(0, len(message), 50):
+                chunk = message[at : at + 50]
+                word = " LAST" if last and at + 50 >= len(message) else ""
+                smtp.send(f"BDAT {len(chunk)}{word}\r\n".encode() + chunk)
+                expect(smtp.getreply()[0] == 250, at)
+            if not last:
+                smtp.send(b"BDAT 0 LAST\r\n")
+                expect(smtp.getreply()[0] == 250)
+    for got in all_of(target, bob):
+        same(without_trace(got), message)
+    expect(len(all_of(target, bob)) == 2)
 
 
 @check

@@ -1,7 +1,7 @@
 """swaks."""
 
 from checks import check, expect, program
-from messages import text, without_trace
+from messages import of, text, without_trace
 from programs.poplib_ import all_of
 
 
@@ -22,13 +22,13 @@ def submits_over_starttls_and_tls(target):
     for listener, tls in [("submission", "--tls"), ("submissions", "--tls-on-connect")]:
         for mechanism in ["PLAIN", "LOGIN"]:
             words = ["--from", alice, "--to", bob, "--data", "-", *login(alice, target.password, mechanism)]
-            swaks(target, listener, tls, *words, stdin=text("by swaks", ".a dot").replace(b"\r\n", b"\n"))
+            swaks(target, listener, tls, *words, stdin=of(alice, text("by swaks", ".a dot")).replace(b"\r\n", b"\n"))
             count += 1
     messages = all_of(target, bob)
     expect(len(messages) == count, len(messages))
     for message in messages:
         got = without_trace(message)
-        expect(got.rstrip(b"\r\n") == text("by swaks", ".a dot").rstrip(b"\r\n"), got)
+        expect(got.rstrip(b"\r\n") == of(alice, text("by swaks", ".a dot")).rstrip(b"\r\n"), got)
 
 
 @check
@@ -51,6 +51,39 @@ def pipelines(target):
     swaks(target, "smtp", "--pipeline", "--from", "x@remote.test", "--to", bob)
     swaks(target, "smtp", "--pipeline", "--tls", "--from", "", "--to", f"{bob},{bob}")
     expect(len(all_of(target, bob)) == 2)
+
+
+@check
+def pipelines_a_submission(target):
+    alice, bob, carol = target.account(), target.account(), target.account()
+    swaks(target, "submission", "--pipeline", "--tls", "--from", alice, "--to", f"{bob},{carol}", *login(alice, target.password, "PLAIN"))
+    for account in [bob, carol]:
+        expect(len(all_of(target, account)) == 1, account)
+
+
+@check
+def speaks_for_another_client(target):
+    with target.another({"inbound": 'xclient_from = ["127.0.0.1"]'}) as other:
+        bob = other.account()
+        said = ["--xclient-addr", "192.0.2.7", "--xclient-helo", "far.test", "--xclient-name", "far.test"]
+        swaks(other, "smtp", "--tls", "--from", "x@remote.test", "--to", bob, *said)
+        [got] = all_of(other, bob)
+        # It says EHLO once more, and that is its name.
+        expect(b"from client.test ([192.0.2.7])" in got, got)
+    # It is offered to none who was not named: swaks sends what it must not, and is refused.
+    swaks(target, "smtp", "--from", "x@remote.test", "--to", target.account(), "--xclient-no-verify", *said, code=33)
+
+
+@check
+def comes_through_a_proxy(target):
+    with target.another({"proxy": 'networks = ["127.0.0.1"]\nlisteners = ["smtp"]'}) as other:
+        bob = other.account()
+        ends = ["--proxy-source", "192.0.2.7", "--proxy-source-port", "1025", "--proxy-dest", "192.0.2.1", "--proxy-dest-port", "25"]
+        swaks(other, "smtp", "--tls", "--from", "x@remote.test", "--to", bob, "--proxy-family", "TCP4", *ends)
+        version2 = ["--proxy-version", "2", "--proxy-family", "AF_INET", "--proxy-command", "PROXY", "--proxy-protocol", "STREAM"]
+        swaks(other, "smtp", "--tls", "--from", "x@remote.test", "--to", bob, *version2, *ends)
+        messages = all_of(other, bob)
+        expect(len(messages) == 2 and all(b"([192.0.2.7])" in got for got in messages), messages)
 
 
 @check

@@ -2,13 +2,13 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::fmt;
 
 use super::super::TlsFacts;
 use super::super::message::{Flag, Gs2, decode, encode, unescape};
 use super::{Hash, Keys, NAME_MAX, NONCE, SCRAM_MESSAGE_MAX, are_extensions, is_nonce, nonce_text};
 
 /// One exchange.
-#[derive(Debug)]
 pub(crate) struct ScramServer {
     hash: Hash,
     plus: bool,
@@ -17,7 +17,6 @@ pub(crate) struct ScramServer {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Begun,
     /// The account's keys are being looked up.
@@ -37,7 +36,6 @@ enum State {
 }
 
 /// What the client-first-message says, as far as it is needed later.
-#[derive(Debug)]
 struct First {
     login: String,
     authorization: String,
@@ -157,5 +155,11 @@ impl ScramServer {
         let signature = keys.server_signature(&auth_message);
         self.state = State::Signed { login: first.login, authorization: first.authorization };
         Said::Challenge(encode(format!("v={}", encode(signature.as_slice())).as_bytes()))
+    }
+}
+
+impl fmt::Debug for ScramServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScramServer({:?} ..)", self.hash)
     }
 }
