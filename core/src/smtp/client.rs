@@ -320,11 +320,12 @@ impl Client {
     }
 
     /// How long to wait for what is awaited (RFC 5321 section 4.5.3.2). Nothing at all may be:
-    /// then as long as a server waits for us (RFC 5321 section 4.5.3.2.7).
+    /// then for longer than a server waits for us (RFC 5321 section 4.5.3.2.7), so that its 421
+    /// comes first.
     fn limit(&self) -> Duration {
         Duration::from_secs(match self.sent.front().map(|sent| sent.verb) {
             Some(Verb::Data) => 120,
-            Some(Verb::Message) => 600,
+            Some(Verb::Message) | None => 600,
             _ => 300,
         })
     }
