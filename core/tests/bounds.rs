@@ -64,6 +64,32 @@ fn flood<M: Machine>(
     (room, said, None)
 }
 
+/// Feeds these octets once. Gives the most that the connection held of input, and how it ended.
+fn feed<M: Machine>(conn: &mut Conn<M>, player: &mut impl Player<M>, mut octets: &[u8]) -> (usize, Option<Close>) {
+    let mut room = 0;
+    loop {
+        match conn.poll(Instant::from_millis(0)) {
+            Want::Event(frame) => {
+                let (event, machine, out) = conn.event(frame);
+                player.on(event, machine, out);
+            }
+            Want::Read if octets.is_empty() => return (room, None),
+            Want::Read => {
+                conn.sent(conn.output().len());
+                let space = conn.space();
+                room = room.max(space.len());
+                let len = space.len().min(READ).min(octets.len());
+                space[..len].copy_from_slice(&octets[..len]);
+                octets = &octets[len..];
+                conn.filled(len);
+            }
+            Want::Flush => conn.sent(conn.output().len()),
+            Want::Close(close) => return (room, Some(close)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 struct Plain;
 
 impl Player<smtp::Server> for Plain {
@@ -171,6 +197,29 @@ fn a_streamed_literal_costs_one_read() {
     .concat();
     let (room, _, close) = flood(&mut conn, &mut Plain, &once, true);
     assert!(room <= 2 * READ && close.is_none(), "{room} {close:?}");
+}
+
+#[test]
+fn what_is_refused_is_not_read_without_end() {
+    let mut config = smtp::ServerConfig::default();
+    config.offers.chunking = true;
+    config.limits.message = 100_000;
+    let envelope = "MAIL FROM:<a@a.example>\r\nRCPT TO:<b@a.example>\r\n";
+    for (before, allowed) in [
+        ("BDAT 18446744073709551615\r\n".to_owned(), 0),
+        (format!("{envelope}BDAT 18446744073709551615 LAST\r\n"), 0),
+        (format!("{envelope}DATA\r\n"), config.limits.message),
+    ] {
+        let before = format!("EHLO a.example\r\n{before}").into_bytes();
+        let most = before.len() as u64 + allowed + config.limits.discard;
+        for (octets, is) in [(most, None), (most + 1, Some(Close::Violation(Violation::TooLong)))] {
+            let mut once = before.clone();
+            once.resize(octets as usize, b'x');
+            let mut conn = Conn::new(smtp::Server::new(config, false));
+            let (room, close) = feed(&mut conn, &mut Plain, &once);
+            assert!(room <= 2 * READ && close == is, "{octets}: {room} {close:?}");
+        }
+    }
 }
 
 #[test]

@@ -48,8 +48,10 @@ pub(super) enum Bad {
     Unknown,
     /// 501
     Syntax,
-    /// 501: the address in it is none.
+    /// 501: the recipient's address is none.
     Address,
+    /// 501: the sender's address is none.
+    Sender,
     /// 555: a parameter that we do not know.
     Param,
     /// 501, and the connection closes: how many octets follow is not known.
@@ -100,6 +102,7 @@ pub(super) enum Line<'i> {
 pub(super) struct Loose {
     pub(super) space_after_colon: bool,
     pub(super) trailing_space: bool,
+    pub(super) underscore: bool,
 }
 
 /// Parses a line without its CRLF.
@@ -123,11 +126,15 @@ pub(super) fn parse<'i>(line: &'i [u8], knows: &Knows) -> Result<(Line<'i>, Loos
         // Without SMTPUTF8 a command is ASCII (RFC 5321 section 2.4).
         _ if utf8 && !knows.offers.smtp_utf8 => Err(Bad::Syntax),
         (MAIL, 4) => {
-            let (path, params) = path(rest, "FROM:", &mut loose)?;
+            let (path, params) = path(rest, "FROM:", Bad::Sender, &mut loose)?;
+            // RFC 5321 section 4.1.1.2: Postmaster without a domain is for RCPT alone.
+            if !path.is_null() && path.domain().is_none() {
+                return Err(Bad::Sender);
+            }
             Ok(Line::Mail(path, MailParams::parse(params, &knows.offers, knows.auth)?))
         }
         (RCPT, 4) => {
-            let (path, params) = path(rest, "TO:", &mut loose)?;
+            let (path, params) = path(rest, "TO:", Bad::Address, &mut loose)?;
             if path.is_null() {
                 return Err(Bad::Address);
             }
@@ -257,13 +264,14 @@ fn verb(word: &[u8]) -> u32 {
     }
 }
 
-/// The path after FROM: or TO:, and the parameters behind it.
-fn path<'i>(rest: &'i str, keyword: &str, loose: &mut Loose) -> Result<(Path<'i>, &'i str), Bad> {
+/// The path after FROM: or TO:, and the parameters behind it; `bad` if it is none.
+fn path<'i>(rest: &'i str, keyword: &str, bad: Bad, loose: &mut Loose) -> Result<(Path<'i>, &'i str), Bad> {
     let (name, rest) = rest.split_at_checked(keyword.len()).ok_or(Bad::Syntax)?;
     name.eq_ignore_ascii_case(keyword).then_some(()).ok_or(Bad::Syntax)?;
     let text = rest.trim_start_matches(' ');
     loose.space_after_colon = text.len() < rest.len();
-    let (path, rest) = Path::parse(text).ok_or(Bad::Address)?;
+    let (path, rest) = Path::parse(text).ok_or(bad)?;
+    loose.underscore = path.domain().is_some_and(|domain| memchr::memchr(b'_', domain.as_bytes()).is_some());
     match rest.strip_prefix(' ') {
         Some(params) => Ok((path, params)),
         None if rest.is_empty() => Ok((path, "")),

@@ -18,6 +18,10 @@ pub struct Limits {
     pub excess: usize,
     /// Octets of a message (RFC 1870); more is read, dropped and refused 552 5.3.4.
     pub message: u64,
+    /// Octets that are read and dropped in one transaction, or without one: of DATA those past
+    /// `message`, of BDAT those of chunks that are refused. With more the machine says 421 4.7.0
+    /// and closes.
+    pub discard: u64,
     /// Recipients of one message; more are refused 452 4.5.3 (RFC 5321 section 4.5.3.1.8 asks
     /// for 100 at least).
     pub recipients: u32,
@@ -47,6 +51,7 @@ impl Default for Limits {
             auth_line: 12288 + 2,
             excess: 64 * 1024,
             message: 50 * 1024 * 1024,
+            discard: 1024 * 1024,
             recipients: 1000,
             messages: None,
             mistakes: (10, 50),

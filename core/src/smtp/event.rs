@@ -209,4 +209,16 @@ pub struct Tolerated {
     /// ([`BareNewline::Normalise`](super::BareNewline::Normalise)): Exchange and many scripts
     /// send such.
     pub bare_newline: bool,
+    /// `<a@under_score.example>` in MAIL or RCPT: RFC 5321 section 4.1.2 has letters, digits and
+    /// hyphens alone, but DNS has hosts and mail domains with `_`, and people write from them and
+    /// to them. Such an address is relayed as it came, so our client says it too. What EHLO says
+    /// is looked at no further than for controls.
+    pub underscore: bool,
+}
+
+impl Tolerated {
+    /// Whether it was anything.
+    pub fn any(&self) -> bool {
+        *self != Self::default()
+    }
 }

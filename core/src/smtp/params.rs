@@ -22,6 +22,7 @@ pub(super) use date::{parse as parse_date, write as put_date};
 pub use dsn::{Notify, OriginalRecipient, Ret, unitext};
 pub use mail::{BodyType, ByMode, DeliverBy, Hold, MailParams, Priority};
 pub use rcpt::{RcptParams, RrvsAction, ValidSince};
+pub(super) use xtext::encoded as encoded_xtext;
 pub use xtext::{Xtext, xtext};
 
 use crate::text::cut;
@@ -98,7 +99,7 @@ mod tests {
         let mut all = Extensions::default();
         (all.size, all.eight_bit_mime, all.smtp_utf8, all.binary_mime) = (Some(0), true, true, true);
         (all.dsn, all.require_tls, all.mt_priority, all.rrvs) = (true, true, true, true);
-        (all.future_release, all.deliver_by) = (Some(1), Some(0));
+        (all.future_release, all.deliver_by) = (Some(crate::smtp::FutureRelease { seconds: 1, until: 1 }), Some(0));
         all.auth = crate::sasl::Mechanisms::PASSWORD;
         all
     }

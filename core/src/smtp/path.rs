@@ -23,7 +23,7 @@ pub struct Path<'i> {
 }
 
 /// Octets of a path with its brackets (RFC 5321 section 4.5.3.1.3).
-const PATH_MAX: usize = 256;
+pub(super) const PATH_MAX: usize = 256;
 /// Octets of a local part (RFC 5321 section 4.5.3.1.1).
 const LOCAL_MAX: usize = 64;
 /// Octets of a domain (RFC 5321 section 4.5.3.1.2).
@@ -200,7 +200,9 @@ const CLASSES: [u8; 256] = {
     let mut byte = 0;
     while byte < 256 {
         classes[byte] = match byte as u8 {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => ATEXT | DOMAIN,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' => ATEXT | DOMAIN,
+            // No octet of a label: tolerated, `Tolerated::underscore`.
+            b'_' => ATEXT | DOMAIN,
             b'.' => DOMAIN,
             b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^' | b'`' | b'{'..=b'~' => ATEXT,
             // RFC 6531 section 3.3; `is_ascii` and `is_clean` see to what is left.
@@ -258,6 +260,7 @@ mod tests {
             ("<a@b> SIZE=1", Some(("a@b", " SIZE=1"))),
             ("<Postmaster>", Some(("Postmaster", ""))),
             ("<@x,@y.z:a@b>", Some(("a@b", ""))),
+            ("<a@b_c.d>", Some(("a@b_c.d", ""))),
             ("<a.b+c@d-e.f>", Some(("a.b+c@d-e.f", ""))),
             ("<\"a b\"@c>", Some(("\"a b\"@c", ""))),
             ("<\"a\\\"b>@x\"@c>", Some(("\"a\\\"b>@x\"@c", ""))),

@@ -7,6 +7,7 @@ pub(super) const UNKNOWN: Reply<'static> = Reply::new(500, Enhanced(5, 5, 2), "u
 pub(super) const BAD_LINE: Reply<'static> =
     Reply::new(500, Enhanced(5, 5, 2), "a line ends in CRLF and holds no other CR, LF or NUL");
 pub(super) const ADDRESS: Reply<'static> = Reply::new(501, Enhanced(5, 1, 3), "that is no address");
+pub(super) const SENDER: Reply<'static> = Reply::new(501, Enhanced(5, 1, 7), "that is no address");
 pub(super) const PARAM: Reply<'static> = Reply::new(555, Enhanced(5, 5, 4), "unknown parameter");
 pub(super) const HELLO_FIRST: Reply<'static> = Reply::new(503, Enhanced(5, 5, 1), "say EHLO first");
 pub(super) const CHUNK: Reply<'static> =
@@ -28,6 +29,8 @@ pub(super) const ENCRYPT: Reply<'static> =
     Reply::new(538, Enhanced(5, 7, 11), "encryption is required: STARTTLS first");
 pub(super) const MECHANISM: Reply<'static> = Reply::new(504, Enhanced(5, 5, 4), "unknown mechanism");
 pub(super) const FAR: Reply<'static> = Reply::new(421, Enhanced(4, 7, 0), "line far too long");
+pub(super) const DISCARDED: Reply<'static> =
+    Reply::new(421, Enhanced(4, 7, 0), "too much was sent of what is refused: closing");
 pub(super) const BARE_NEWLINE: Reply<'static> =
     Reply::new(550, Enhanced(5, 6, 11), "bare CR or LF in the message: lines end in CRLF");
 pub(super) const NUL: Reply<'static> = Reply::new(550, Enhanced(5, 6, 0), "the message holds NUL");

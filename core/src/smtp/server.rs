@@ -74,6 +74,8 @@ pub struct Server {
     login: Option<Instant>,
     /// Octets of the message so far.
     size: u64,
+    /// Octets of what is refused, in this transaction.
+    discarded: u64,
     /// Octets of lines that were too long.
     excess: usize,
     /// Within such a line.
@@ -125,6 +127,7 @@ impl Server {
             pace: Pace::default(),
             login: None,
             size: 0,
+            discarded: 0,
             excess: 0,
             in_excess: false,
             recipients: 0,
@@ -195,11 +198,6 @@ impl Server {
     /// more is known of it.
     pub fn set_mechanisms(&mut self, mechanisms: Mechanisms) {
         self.config.auth = mechanisms;
-    }
-
-    /// Offers or does not offer XCLIENT from now on, when it is known who the peer is.
-    pub fn set_xclient(&mut self, offered: bool) {
-        self.config.offers.xclient = offered;
     }
 
     /// Whether the client spoke before it was greeted, as far as the driver has shown it: ask
@@ -295,7 +293,7 @@ impl Server {
     }
 
     fn clear(&mut self) {
-        (self.mail, self.recipients, self.size) = (false, 0, 0);
+        (self.mail, self.recipients, self.size, self.discarded) = (false, 0, 0, 0);
         (self.chunking, self.utf8, self.binary) = (Chunking::None, false, false);
     }
 
@@ -360,6 +358,7 @@ impl Server {
     fn note(&mut self, loose: Loose) {
         self.tolerated.space_after_colon |= loose.space_after_colon;
         self.tolerated.trailing_space |= loose.trailing_space;
+        self.tolerated.underscore |= loose.underscore;
     }
 
     fn last_words(&mut self, reply: &Reply<'_>, close: Close, out: &mut Vec<u8>) -> Want {
@@ -440,10 +439,11 @@ impl Machine for Server {
                 self.ends_group(true);
                 Event::Connect { ticket: self.ticket(Verb::Connect) }
             }
-            (Kind::Chunk | Kind::Newline, _) => self.octets(&frame, bytes),
+            (Kind::Chunk | Kind::Newline, _) => self.octets(&frame, bytes, out),
             (Kind::Excess, State::Chunk(left, last)) => {
                 self.state = State::Chunk(left - frame.len as u64, last);
                 self.pace.came(bytes.len());
+                self.discard(bytes.len(), out);
                 Event::Dropped(bytes.len())
             }
             (Kind::End, State::Chunk(_, last)) => self.end_of_chunk(last, out),

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::params::Xtext;
+use super::params::{Xtext, encoded_xtext};
 use crate::text::{cut, put};
 
 /// The attributes of an XCLIENT command, checked: at least one, each known, each value xtext.
@@ -145,19 +145,11 @@ pub(super) fn write(
         match value {
             None => put(&[b"[UNAVAILABLE]"], out),
             Some("") => return None,
-            Some(value) => value.bytes().for_each(|octet| put_xtext(octet, out)),
+            // RFC 1891 section 5, which XCLIENT names, is what RFC 3461 section 4 has.
+            Some(value) => out.extend(encoded_xtext(value.as_bytes())),
         }
     }
     Some(())
-}
-
-/// RFC 1891 section 5, which XCLIENT names: what RFC 3461 section 4 has.
-fn put_xtext(octet: u8, out: &mut Vec<u8>) {
-    let digit = |half: u8| b"0123456789ABCDEF"[usize::from(half & 15)];
-    match octet {
-        b'!'..=b'~' if octet != b'+' && octet != b'=' => out.push(octet),
-        _ => put(&[&[b'+', digit(octet >> 4), digit(octet)]], out),
-    }
 }
 
 #[cfg(test)]

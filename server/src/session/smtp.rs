@@ -197,7 +197,7 @@ impl Smtp {
 
     fn tolerations(&self, machine: &mut Server) {
         let tolerated = machine.tolerated();
-        if tolerated.space_after_colon || tolerated.trailing_space {
+        if tolerated.any() {
             tracing::debug!(peer = %self.peer, ?tolerated, "tolerated");
         }
     }
@@ -250,7 +250,10 @@ impl Session<Server> for Smtp {
                 return Step::Job(Job::Room { octets: self.transaction.announced });
             }
             Event::Chunk(octets) => return self.chunk(octets),
-            Event::Message { ticket, .. } => return self.message(ticket, machine, out),
+            Event::Message { ticket, .. } => {
+                self.tolerations(machine);
+                return self.message(ticket, machine, out);
+            }
             Event::Rejected { code } => {
                 tracing::info!(peer = %self.peer, code, "message refused");
                 self.transaction = Transaction::default();

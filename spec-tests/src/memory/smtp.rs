@@ -12,7 +12,7 @@
 //! | `offers=CHUNKING,DELIVERBY:60,...` | extensions, as the answer to EHLO names them; `FUTURERELEASE:SECONDS:UNTIL` |
 //! | `bare=normalise`, `early=refuse` | what becomes of bare newlines, and of clients that speak too early |
 //! | `hold=mail,...` | these commands are answered by `A: answer` or `A: answer CODE` only |
-//! | `line= auth_line= excess= message_max= recipients= messages= mistakes= refusals= login= command= rate=` | limits |
+//! | `line= auth_line= excess= message_max= discard= recipients= messages= mistakes= refusals= login= command= rate=` | limits |
 //!
 //! Events: `hello NAME`, `helo NAME`, `mail <PATH> size=N body=8BITMIME auth=X ...`,
 //! `rcpt <PATH> notify=X ...`, `data`, `bdat`, `message "OCTETS"`, `rejected CODE`,
@@ -31,7 +31,7 @@ use super::bench::{App, Bench};
 use crate::play::Subject;
 use crate::transcript::{Header, escaped};
 
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "host",
     "known",
     "full",
@@ -63,6 +63,7 @@ const KEYS: [&str; 31] = [
     "bare",
     "early",
     "bdat",
+    "discard",
 ];
 
 /// A server as the header has it.
@@ -94,6 +95,9 @@ pub(super) fn server(header: &Header, late: bool) -> Result<Box<dyn Subject>, St
     }
     if let Some(octets) = number("message_max")? {
         limits.message = octets;
+    }
+    if let Some(octets) = number("discard")? {
+        limits.discard = octets;
     }
     if let Some(count) = number("recipients")? {
         limits.recipients = count as u32;
@@ -412,8 +416,11 @@ impl Scripted {
 
 impl App<Server> for Scripted {
     fn on(&mut self, event: Event<'_>, machine: &mut Server, out: &mut Vec<u8>) {
-        if machine.tolerated().bare_newline {
-            self.log.push("tolerated bare newline".to_owned());
+        let tolerated = machine.tolerated();
+        for (is, name) in [(tolerated.bare_newline, "bare newline"), (tolerated.underscore, "underscore")] {
+            if is {
+                self.log.push(format!("tolerated {name}"));
+            }
         }
         let Some((name, ticket, answers)) = self.event(event) else { return };
         let long = self.hold.iter().any(|held| held == name);

@@ -6,6 +6,7 @@ use super::xtext::Xtext;
 use super::{BadParam, Param, Ret, date, offered, once, params};
 use crate::smtp::config::Offers;
 use crate::smtp::extensions::Extensions;
+use crate::smtp::path::{PATH_MAX, is_mailbox_utf8};
 use crate::text::{number, number64, put, put_number};
 
 /// The parameters of MAIL, checked.
@@ -18,7 +19,9 @@ pub struct MailParams<'i> {
     pub body: Option<BodyType>,
     /// SMTPUTF8: addresses or header hold UTF-8 (RFC 6531).
     pub smtp_utf8: bool,
-    /// AUTH: who submitted it first (RFC 4954 section 5); [`Xtext::NULL`] if that is not known.
+    /// AUTH: who submitted it first, a mailbox once decoded (RFC 4954 section 5);
+    /// [`Xtext::NULL`] if that is not known.
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = arbitrary_auth))]
     pub auth: Option<Xtext<'i>>,
     /// RET: how much of the message a failure report returns (RFC 3461 section 4.3).
     pub ret: Option<Ret>,
@@ -81,7 +84,7 @@ impl<'i> MailParams<'i> {
             }
             () if param.is("AUTH") => {
                 offered(auth)?;
-                once(&mut self.auth, valid(Xtext::parse(value?))?)
+                once(&mut self.auth, valid(Xtext::parse(value?).filter(|&auth| is_submitter(auth)))?)
             }
             () if param.is("REQUIRETLS") => flag(&mut self.require_tls, param, offers.require_tls),
             () if param.is("HOLDFOR") => {
@@ -124,6 +127,7 @@ impl<'i> MailParams<'i> {
             put(&[b" SMTPUTF8"], out);
         }
         if let (Some(auth), false) = (self.auth, server.auth.is_empty()) {
+            is_submitter(auth).then_some(())?;
             put(&[b" AUTH=", auth.as_str().as_bytes()], out);
         }
         if let (Some(ret), true) = (self.ret, server.dsn) {
@@ -169,6 +173,11 @@ fn flag(slot: &mut bool, param: Param<'_>, is_offered: bool) -> Result<(), BadPa
     offered(is_offered)?;
     param.alone()?;
     if core::mem::replace(slot, true) { Err(BadParam::Value) } else { Ok(()) }
+}
+
+/// RFC 4954 section 5: `<>` or a mailbox, of UTF-8 perhaps, which xtext makes ASCII on the line.
+fn is_submitter(auth: Xtext<'_>) -> bool {
+    auth == Xtext::NULL || auth.text(&mut [0; PATH_MAX]).is_some_and(is_mailbox_utf8)
 }
 
 fn is_envid(envid: Xtext<'_>) -> bool {
@@ -309,7 +318,11 @@ impl Priority {
 mod arbitrary_values {
     use arbitrary::{Arbitrary, Result, Unstructured};
 
-    use super::{ByMode, DeliverBy, Hold, Priority, Xtext, is_envid};
+    use super::{ByMode, DeliverBy, Hold, Priority, Xtext, is_envid, is_submitter};
+
+    pub(super) fn arbitrary_auth<'a>(u: &mut Unstructured<'a>) -> Result<Option<Xtext<'a>>> {
+        Ok(Option::<Xtext<'a>>::arbitrary(u)?.map(|auth| if is_submitter(auth) { auth } else { Xtext::NULL }))
+    }
 
     pub(super) fn arbitrary_envid<'a>(u: &mut Unstructured<'a>) -> Result<Option<Xtext<'a>>> {
         Ok(Option::<Xtext<'a>>::arbitrary(u)?.filter(|&envid| is_envid(envid)))
@@ -340,7 +353,7 @@ mod arbitrary_values {
     }
 }
 #[cfg(feature = "arbitrary")]
-use arbitrary_values::arbitrary_envid;
+use arbitrary_values::{arbitrary_auth, arbitrary_envid};
 
 #[cfg(test)]
 mod tests {
@@ -372,6 +385,8 @@ mod tests {
             (" SIZE=18446744073709551615 BODY=8BITMIME", Ok(())),
             (" BODY=7BIT", Ok(())),
             (" BODY=BINARYMIME SMTPUTF8 AUTH=<>", Ok(())),
+            (" AUTH=+22a+20b+22@x", Ok(())),
+            (" AUTH=j+C3+B6rg@x", Ok(())),
             (" AUTH=e+3Dmc2@x RET=FULL ENVID=QQ314159", Ok(())),
             (" RET=HDRS REQUIRETLS HOLDFOR=86400 BY=120;R MT-PRIORITY=-9", Ok(())),
             (" HOLDUNTIL=2026-11-25T02:43:50Z BY=-120;NT MT-PRIORITY=0", Ok(())),
@@ -385,6 +400,10 @@ mod tests {
             (" SMTPUTF8 SMTPUTF8", Err(BadParam::Value)),
             (" AUTH=", Err(BadParam::Value)),
             (" AUTH=a=b", Err(BadParam::Value)),
+            (" AUTH=nobody", Err(BadParam::Value)),
+            (" AUTH=a+0D+0Ab@x", Err(BadParam::Value)),
+            (" AUTH=+FF@x", Err(BadParam::Value)),
+            (" AUTH=<a@x>", Err(BadParam::Value)),
             (" RET=ALL", Err(BadParam::Value)),
             (" RET=FULL RET=HDRS", Err(BadParam::Value)),
             (" ENVID=a+0A", Err(BadParam::Value)),
@@ -417,7 +436,7 @@ mod tests {
             if let Ok(params) = parsed {
                 assert_eq!(written(&params).as_deref(), Some(text));
                 // Keywords are of any case; the digits of xtext are not.
-                let small = text.to_lowercase().replace("+3d", "+3D");
+                let small = text.to_lowercase().replace("+3d", "+3D").replace("+c3+b6", "+C3+B6");
                 assert!(MailParams::parse(&small, &offers, true).is_ok(), "{small}");
             }
         }
@@ -476,6 +495,8 @@ mod tests {
             MailParams { hold: Some(Hold::For(1_000_000_000)), ..MailParams::default() },
             MailParams { by: by(0, ByMode::Return), ..MailParams::default() },
             MailParams { by: by(i32::MIN, ByMode::Notify), ..MailParams::default() },
+            MailParams { auth: Xtext::parse("nobody"), ..MailParams::default() },
+            MailParams { auth: Xtext::parse("+0D+0A@x"), ..MailParams::default() },
             MailParams { envid: Xtext::parse("+0D+0A"), ..MailParams::default() },
             MailParams { envid: Xtext::parse(&text), ..MailParams::default() },
         ] {

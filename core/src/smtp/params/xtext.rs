@@ -31,6 +31,18 @@ impl<'i> Xtext<'i> {
         Cow::Owned(self.octets().collect::<Vec<u8>>())
     }
 
+    /// What it says, if that is UTF-8 and fits into `buffer`: without an allocation.
+    pub(super) fn text<'b>(self, buffer: &'b mut [u8]) -> Option<&'b str> {
+        let mut octets = self.octets();
+        let mut len = 0;
+        for (slot, octet) in buffer.iter_mut().zip(&mut octets) {
+            *slot = octet;
+            len += 1;
+        }
+        octets.next().is_none().then_some(())?;
+        core::str::from_utf8(&buffer[..len]).ok()
+    }
+
     /// Whether all that it says is graphic ASCII and white space, as DSNs can show.
     pub(super) fn is_printable(self) -> bool {
         self.octets().all(|octet| matches!(octet, b' '..=b'~' | b'\t'))
@@ -58,16 +70,17 @@ impl<'a> arbitrary::Arbitrary<'a> for Xtext<'a> {
 
 /// Encodes octets: those that need it, and no other.
 pub fn xtext(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len());
-    for &octet in octets {
-        if is_xchar(octet) {
-            text.push(octet.into());
-        } else {
-            text.push('+');
-            text.extend([octet >> 4, octet & 15].map(|half| char::from(b"0123456789ABCDEF"[usize::from(half)])));
-        }
-    }
-    text
+    encoded(octets).map(char::from).collect()
+}
+
+/// As [`xtext`], octet by octet.
+pub(in crate::smtp) fn encoded(octets: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |half: u8| b"0123456789ABCDEF"[usize::from(half)];
+    octets.iter().flat_map(move |&octet| {
+        let three = [b'+', digit(octet >> 4), digit(octet & 15)];
+        let (plain, escaped) = if is_xchar(octet) { (Some(octet), None) } else { (None, Some(three)) };
+        plain.into_iter().chain(escaped.into_iter().flatten())
+    })
 }
 
 /// Octets at the front that are xtext.
@@ -126,5 +139,18 @@ mod tests {
         let text = xtext(&all);
         assert_eq!(&*Xtext::parse(&text).unwrap().decode(), &*all);
         assert_eq!(xtext(b"a+b=c d"), "a+2Bb+3Dc+20d");
+    }
+
+    #[test]
+    fn text_fits_or_is_none() {
+        for (text, room, says) in [
+            ("a+2Bb", 3, Some("a+b")),
+            ("a+2Bb", 4, Some("a+b")),
+            ("a+2Bb", 2, None),
+            ("+C3+A4", 2, Some("ä")),
+            ("+C3", 2, None),
+        ] {
+            assert_eq!(Xtext::parse(text).unwrap().text(&mut [0; 4][..room]), says, "{text} in {room}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Messages in chunks: BDAT (RFC 3030).
 //!
 //! The first BDAT of a transaction asks the application as DATA does. All octets of a chunk are
-//! read whatever becomes of it, and it is answered when they are here. A chunk that fails ends
+//! read whatever becomes of it, up to [`Limits::discard`](crate::smtp::Limits::discard) of what is
+//! refused, and it is answered when they are here. A chunk that fails ends
 //! the message: what the client had pipelined behind it is read, dropped and answered 503.
 
 use alloc::borrow::ToOwned;

@@ -42,6 +42,7 @@ impl Server {
                     Bad::Unknown => say::UNKNOWN,
                     Bad::Syntax => say::SYNTAX,
                     Bad::Address => say::ADDRESS,
+                    Bad::Sender => say::SENDER,
                     Bad::Param => say::PARAM,
                     Bad::Chunk => return self.bad_chunk(out),
                 };

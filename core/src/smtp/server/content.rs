@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Event, Server, State, say};
 use crate::dot::newlines_are_whole;
-use crate::machine::{Frame, Kind};
+use crate::machine::{Close, Frame, Kind, Violation};
 use crate::smtp::command::Verb;
 use crate::smtp::config::BareNewline;
 
@@ -131,7 +131,7 @@ impl Server {
     }
 
     /// Octets of a message, however they were framed.
-    pub(super) fn octets<'i>(&mut self, frame: &Frame, bytes: &'i [u8]) -> Event<'i> {
+    pub(super) fn octets<'i>(&mut self, frame: &Frame, bytes: &'i [u8], out: &mut Vec<u8>) -> Event<'i> {
         if let State::Chunk(left, last) = self.state {
             self.state = State::Chunk(left - frame.len as u64, last);
         }
@@ -143,13 +143,23 @@ impl Server {
             self.content.passed(frame, bytes.first());
             self.content.flaws.nul = self.content.flaws.nul || memchr::memchr(0, octets).is_some();
         }
-        if self.size > self.config.limits.message {
+        let over = self.size.saturating_sub(self.config.limits.message);
+        if over > 0 {
+            self.discard(octets.len().min(usize::try_from(over).unwrap_or(usize::MAX)), out);
             return Event::Dropped(octets.len());
         }
         if refuses && !self.binary {
             self.content.inspect(octets);
         }
         Event::Chunk(octets)
+    }
+
+    /// Octets come of a message that is refused: not without end.
+    pub(super) fn discard(&mut self, octets: usize, out: &mut Vec<u8>) {
+        self.discarded = self.discarded.saturating_add(octets as u64);
+        if self.discarded > self.config.limits.discard {
+            let _ = self.last_words(&say::DISCARDED, Close::Violation(Violation::TooLong), out);
+        }
     }
 
     /// The end of a message: refused here if it cannot be what RFC 5322 wants.
