@@ -327,6 +327,11 @@ impl Delivery {
             _ if self.secured => self.log_in_now(client, out),
             TlsPolicy::None => self.log_in_now(client, out),
             TlsPolicy::Opportunistic if !offered => self.log_in_now(client, out),
+            // RFC 8689 section 4.2.1: what the message itself requires is not waited for; what the
+            // server lacks is told of there.
+            TlsPolicy::Required if !offered && self.envelope.require_tls && !self.envelope.sender.is_empty() => {
+                self.log_in_now(client, out);
+            }
             TlsPolicy::Required if !offered => {
                 let why = "the server offers no STARTTLS, and TLS is required";
                 self.refuse_all(&Said::ours(Enhanced(4, 7, 10), why), false);

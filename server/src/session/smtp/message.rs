@@ -137,7 +137,8 @@ impl Smtp {
         };
         transaction.terms.smtp_utf8 &=
             transaction.header.is_eight_bit() || addresses().any(|address| !address.is_ascii());
-        transaction.terms.tls_optional = transaction.header.fields().tls_optional;
+        // RFC 8689 section 4.1: REQUIRETLS is stronger than the field.
+        transaction.terms.tls_optional = transaction.header.fields().tls_optional && !transaction.terms.require_tls;
         let trace = Trace {
             hello: self.behind.as_ref().unwrap_or(&self.hello).clone(),
             peer: Some(self.peer),
