@@ -2,11 +2,11 @@
 
 mod deliver;
 
-use deliver::{Peer, deliver, envelope, lines};
+use deliver::{Peer, deliver, envelope, letters, lines};
 use postkern::sasl::{Authenticate, Mechanism, Mechanisms};
 use postkern::smtp::{
     BodyType, ByMode, CHUNK, CHUNKS_MAX, DeliverBy, Delivery, Enhanced, Notify, Options, Priority, Recipient, Ret,
-    RrvsAction, Said, TRANSACTIONS_MAX, TlsPolicy, ValidSince, Verdict,
+    RrvsAction, Said, TlsPolicy, ValidSince, Verdict,
 };
 use proptest::prelude::*;
 
@@ -137,76 +137,6 @@ fn a_chunk_that_is_refused_is_the_last() {
         assert!(chunks <= CHUNKS_MAX && peer.taken.is_empty(), "{chunks}");
         assert!(options.lmtp || peer.said.last().is_some_and(|line| line == "QUIT"), "{:?}", peer.said);
     }
-}
-
-#[test]
-fn limits_that_the_server_tells_part_the_recipients() {
-    for (limits, mails, wanted) in [
-        ("RCPTMAX=2", 3, "DDDDD"),
-        ("RCPTMAX=2 MAILMAX=2", 2, "DDDDP"),
-        ("MAILMAX=1", 1, "DDDDD"),
-        ("RCPTMAX=1 MAILMAX=1", 1, "DPPPP"),
-        ("RCPTDOMAINMAX=1", 1, "DPDPD"),
-        ("RCPTDOMAINMAX=1 RCPTMAX=2", 2, "DPDPD"),
-        ("RCPTDOMAINMAX=2", 1, "DDDDD"),
-    ] {
-        for offers in [&["PIPELINING", "CHUNKING"][..], &["PIPELINING"], &[]] {
-            let limits = format!("LIMITS {limits}");
-            let mut peer = Peer::offering(&[offers, &[limits.as_str()]].concat());
-            let mut envelope = envelope(5);
-            envelope.recipients[1].address = "user1@other.example".into();
-            envelope.recipients[3].address = "user3@OTHER.example".into();
-            let delivery = deliver(envelope, options(), &mut peer, b"x\r\n");
-            assert_eq!(letters(&delivery), wanted, "{limits} {offers:?}");
-            assert_eq!(peer.taken.len(), wanted.matches('D').count());
-            assert!(peer.taken.iter().all(|(_, message)| message == b"x\r\n"));
-            assert_eq!(peer.said.iter().filter(|line| line.starts_with("MAIL")).count(), mails, "{limits}");
-        }
-    }
-}
-
-/// The first letters of the verdicts: Delivered, deferred (`l` for later), Failed, Postponed.
-fn letters(delivery: &Delivery) -> String {
-    let letter = |verdict: &Option<Verdict>| match verdict {
-        Some(Verdict::Delivered { .. }) => 'D',
-        Some(Verdict::Deferred(_)) => 'l',
-        Some(Verdict::Failed(_)) => 'F',
-        Some(Verdict::Postponed) => 'P',
-        None => '?',
-    };
-    delivery.verdicts().iter().map(letter).collect()
-}
-
-#[test]
-fn a_server_that_is_full_gets_the_rest_in_another_transaction() {
-    for (code, mails, wanted) in [
-        ("452 4.5.3 too many", 3, "DDDDD"),
-        ("552 5.5.3 too many", 3, "DDDDD"),
-        ("452 too many", 3, "DDDDD"),
-        ("452 4.3.1 disk full", 1, "DDlll"),
-        ("450 4.5.3 not now", 1, "DDlll"),
-        ("550 5.5.3 no", 1, "DDFFF"),
-    ] {
-        for offers in [&["PIPELINING", "CHUNKING"][..], &["PIPELINING"], &[]] {
-            let mut peer = Peer::offering(offers);
-            peer.full = Some((2, code.to_owned()));
-            let delivery = deliver(envelope(5), options(), &mut peer, b"x\r\n");
-            assert_eq!(letters(&delivery), wanted, "{code} {offers:?}");
-            assert_eq!(peer.said.iter().filter(|line| line.starts_with("MAIL")).count(), mails, "{code}");
-        }
-    }
-    // One that is full before the first has no room for anybody.
-    let mut peer = Peer::offering(&["PIPELINING"]);
-    peer.full = Some((0, "452 4.5.3 too many".into()));
-    assert_eq!(letters(&deliver(envelope(3), options(), &mut peer, b"x")), "lll");
-}
-
-#[test]
-fn transactions_are_limited_though_the_server_does_not() {
-    let mut peer = Peer::offering(&["PIPELINING", "LIMITS RCPTMAX=1"]);
-    let most = TRANSACTIONS_MAX as usize;
-    let delivery = deliver(envelope(most + 3), options(), &mut peer, b"x");
-    assert_eq!(letters(&delivery), format!("{}PPP", "D".repeat(most)));
 }
 
 #[test]
@@ -341,8 +271,10 @@ fn no_policy_is_undercut_by_a_server_that_hides_or_refuses_starttls() {
         (TlsPolicy::Required, &[][..], &[][..], "l"),
         (TlsPolicy::Required, &["STARTTLS"], &[("STARTTLS", 454)], "l"),
         (TlsPolicy::Required, &["STARTTLS"], &[("STARTTLS", 502)], "l"),
+        (TlsPolicy::Required, &["STARTTLS"], &[("STARTTLS", 250)], "l"),
         (TlsPolicy::Required, &["STARTTLS"], &[("EHLO", 502)], "l"),
         (TlsPolicy::Opportunistic, &["STARTTLS"], &[("STARTTLS", 454)], "D"),
+        (TlsPolicy::Opportunistic, &["STARTTLS"], &[("STARTTLS", 221)], "D"),
         (TlsPolicy::Opportunistic, &[], &[], "D"),
     ] {
         let mut peer = Peer::offering(offers);
@@ -396,6 +328,13 @@ fn a_delivery_logs_in_and_believes_no_server_that_proves_nothing() {
         assert!(peer.said.iter().any(|line| line == said), "{said}: {:?}", peer.said);
         assert!(status.is_none() || !peer.said.iter().any(|line| line.starts_with("MAIL")), "{:?}", peer.said);
     }
+    // A response that is no base64 cancels.
+    let mut peer = Peer::answering(&[("AUTH", 334), ("*", 501)]);
+    peer.offers = vec!["AUTH LOGIN".into()];
+    let mut delivery = Delivery::new(envelope(1), options(), false);
+    delivery.log_in(Box::new(Exchange { initial: None, responses: vec!["no base64"], satisfied: true }));
+    deliver::drive(&mut delivery, &mut peer, b"x");
+    assert_eq!(peer.said[2..], ["*", "QUIT"]);
     let mut peer = Peer::answering(&[("AUTH", 535)]);
     peer.offers = vec!["AUTH LOGIN".into()];
     let mut delivery = Delivery::new(envelope(1), options(), false);
@@ -415,6 +354,16 @@ fn lmtp_has_a_verdict_for_each_recipient_however_the_message_goes() {
         let mut peer = Peer::offering(offers);
         peer.answers = vec![("RCPT", 550)];
         assert_eq!(letters(&deliver(envelope(2), lmtp(), &mut peer, b"x\r\n")), "FF", "{offers:?}");
+    }
+}
+
+/// RFC 5321 section 4.1.2.
+#[test]
+fn a_name_of_ours_that_is_no_domain_is_not_said() {
+    for name in ["under_score.example", "", "a b"] {
+        let mut peer = Peer::offering(&[]);
+        let delivery = deliver(envelope(1), Options::new(name), &mut peer, b"x");
+        assert_eq!((deferred(&delivery), &peer.said[..]), (Some((0, "4.3.5".into())), &["QUIT".to_owned()][..]));
     }
 }
 

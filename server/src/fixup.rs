@@ -31,7 +31,7 @@ use postkern::smtp::{Enhanced, Reply};
 
 use self::address::Addresses;
 use crate::config::{HeaderFrom, Submission};
-use crate::trace::{Added, mailbox};
+use crate::trace::{Added, mailbox_utf8};
 
 /// Octets of a field that is looked at. Some eight hundred addresses.
 pub const FIELD_MAX: usize = 32 * 1024;
@@ -389,5 +389,5 @@ impl Fixup {
 
 /// Appends a field with one address.
 fn put(fields: &mut Vec<u8>, name: &str, address: &str) {
-    fields.extend_from_slice(format!("{name}: <{}>\r\n", mailbox(address)).as_bytes());
+    fields.extend_from_slice(format!("{name}: <{}>\r\n", mailbox_utf8(address)).as_bytes());
 }

@@ -57,6 +57,8 @@ pub struct Courier {
     /// For each recipient of the attempt: what is settled, or what to say if nothing better
     /// comes.
     outcomes: Vec<Option<Outcome>>,
+    /// Whom the next connection is for; none for all that remain.
+    postponed: Vec<usize>,
     /// Reports that failed, and how long was waited between them.
     reports: u32,
     rested: Duration,
@@ -152,6 +154,7 @@ impl Courier {
             service: None,
             finished: None,
             outcomes,
+            postponed: Vec::new(),
             reports: 0,
             rested: Duration::ZERO,
             began: None,
@@ -222,7 +225,7 @@ impl Courier {
                                 tls: self.manner.is_some_and(|manner| manner.implicit),
                             };
                         }
-                        _ => self.stage = Stage::NextHost,
+                        _ => (self.stage, self.postponed) = (Stage::NextHost, Vec::new()),
                     }
                 }
                 Stage::Report => return Errand::Job(self.report()),
@@ -270,7 +273,7 @@ impl Courier {
     /// [`Errand::Connect`] wants one.
     pub fn connected(&mut self, tls: Option<Box<dyn Layer>>) {
         let Some(manner) = self.manner else { return debug_assert!(false, "no host was to be met") };
-        let recipients = self.remaining().into_iter().map(|index| &self.attempt.recipients[index]);
+        let recipients = self.members().into_iter().map(|index| &self.attempt.recipients[index]);
         let envelope = envelope(&self.attempt, recipients, self.began, self.now);
         let options = manner.options(&self.config.hostname, self.in_clear);
         let secured = tls.is_some();
@@ -299,6 +302,7 @@ impl Courier {
     /// No connection could be made: why, in words for the log.
     pub fn unreachable(&mut self, why: &str) {
         self.note("4.4.1", why);
+        self.postponed.clear();
         self.in_clear = false;
         self.stage = Stage::NextAddress;
     }
@@ -334,8 +338,10 @@ impl Courier {
             self.hopeless = Some(self.diagnostic(Diagnostic::NO_TLS, &text));
             return;
         }
-        let (mut unknown, mut postponed) = (false, false);
-        for (slot, verdict) in self.remaining().into_iter().zip(session.verdicts()) {
+        let mut unknown = false;
+        let members = self.members();
+        self.postponed.clear();
+        for (slot, verdict) in members.into_iter().zip(session.verdicts()) {
             self.outcomes[slot] = Some(match verdict {
                 Some(Verdict::Delivered { dsn, .. }) => Outcome::Delivered(Handover {
                     remote: lost.remote.clone(),
@@ -356,7 +362,7 @@ impl Courier {
                 Some(Verdict::Failed(said)) => Outcome::Failed(self.said(said)),
                 Some(Verdict::Deferred(said)) => Outcome::Deferred(self.said(said)),
                 Some(Verdict::Postponed) => {
-                    postponed = true;
+                    self.postponed.push(slot);
                     Outcome::Deferred(self.diagnostic("4.5.3", "the host takes no more over one connection"))
                 }
                 None => {
@@ -365,8 +371,9 @@ impl Courier {
                 }
             });
         }
-        if postponed && !unknown {
-            // RFC 9422: the same host, once more.
+        self.postponed.retain(|_| !unknown);
+        if !self.postponed.is_empty() {
+            // RFC 9422: the same host, once more, and not for whom it has deferred.
             self.addresses.extend(self.address);
             self.addresses.rotate_right(1);
         } else if session.has_sent_message() {
@@ -429,17 +436,22 @@ impl Courier {
         self.outcomes.iter().enumerate().filter(|(_, outcome)| open(outcome)).map(|(index, _)| index).collect()
     }
 
+    /// Those whom the connection that is next, or is there, is for.
+    fn members(&self) -> Vec<usize> {
+        if self.postponed.is_empty() { self.remaining() } else { self.postponed.clone() }
+    }
+
     fn undecided(&self) -> bool {
         !self.remaining().is_empty()
     }
 
     fn decide(&mut self, outcome: &Outcome) {
-        for index in self.remaining() {
+        for index in self.members() {
             self.outcomes[index] = Some(outcome.clone());
         }
     }
 
-    /// What to say of the remaining recipients if nothing better comes.
+    /// What to say of those whom a connection was for if nothing better comes.
     fn note(&mut self, status: &str, why: &str) {
         let diagnostic = self.diagnostic(status, why);
         tracing::info!(id = %self.attempt.id, host = diagnostic.remote, why, "relaying failed");

@@ -108,12 +108,14 @@ fn received(trace: &Trace, id: QueueId, at: Timestamp) -> Vec<u8> {
 /// A reverse-path that is no mailbox, which no session lets in, is made harmless rather than
 /// left out: the message's own Return-Path, if it has one, must not be the first.
 pub fn delivered(reverse_path: &str, recipient: &str) -> Vec<u8> {
-    // A message whose envelope is not ASCII has a header that may not be (RFC 6531 section 3.7.1).
-    let mailbox = |address: &str| match smtp::is_mailbox_utf8(address) {
-        true => address.into(),
-        false => mailbox(address),
-    };
-    format!("Return-Path: <{}>\r\nDelivered-To: {}\r\n", mailbox(reverse_path), mailbox(recipient)).into_bytes()
+    let (from, to) = (mailbox_utf8(reverse_path), mailbox_utf8(recipient));
+    format!("Return-Path: <{from}>\r\nDelivered-To: {to}\r\n").into_bytes()
+}
+
+/// As [`mailbox`], where UTF-8 may stand: a message whose envelope is not ASCII has a header that
+/// may not be (RFC 6531 section 3.7.1).
+pub(crate) fn mailbox_utf8(address: &str) -> String {
+    if smtp::is_mailbox_utf8(address) { address.into() } else { mailbox(address) }
 }
 
 /// A date-time in UTC (RFC 5322 section 3.3), as in `Thu, 1 Jan 1970 00:00:00 +0000`. Times

@@ -88,7 +88,7 @@ fn every_key_is_read() {
         mistakes_before_login = 3
         mistakes = 7
         excess = 2048
-        smtp_line = 1024
+        smtp_line = 1300
         imap_line = 9000
         imap_literal = 4096
         imap_literals = 10
@@ -156,7 +156,7 @@ fn every_key_is_read() {
         mistakes_before_login: 3,
         mistakes: 7,
         excess: 2048,
-        smtp_line: 1024,
+        smtp_line: 1300,
         imap_line: 9000,
         imap_literal: 4096,
         imap_literals: 10,

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use postkern::Instant;
 use postkern::smtp::{ByMode, DeliverBy};
 use postkern_server::config::{Config, RelayTls, StaticRoute};
 use postkern_server::dns;
 use postkern_server::job::{AccountId, Done, Failure, Job, QueueId, Report, Timestamp};
 use postkern_server::queue::{Attempt, LEASE, Outcome, Remote, Terms};
 use postkern_server::relay::{ATTEMPT_MAX, Courier, Errand};
+use postkern_server::service::{Endpoint, Pause};
 
 fn attempt(terms: Terms) -> Attempt {
     Attempt {
@@ -143,4 +145,65 @@ fn a_report_is_tried_while_the_lease_lasts() {
     report(&mut hurried);
     hurried.reported(Done::Failed(Failure::Full));
     assert!(matches!(hurried.next_errand(), Errand::Over));
+}
+
+/// Answers what the courier says until it closes, and returns its commands.
+fn converse(courier: &mut Courier, answer: impl Fn(&str) -> &'static str) -> Vec<String> {
+    let (mut said, mut commands, mut replies) = (Vec::new(), Vec::new(), b"220 far.test\r\n".to_vec());
+    loop {
+        let pause = courier.run(Instant::from_millis(0));
+        let output = courier.io().1.to_vec();
+        courier.sent(output.len());
+        said.extend_from_slice(&output);
+        while let Some(end) = said.windows(2).position(|end| end == b"\r\n") {
+            let line = String::from_utf8(said.drain(..end + 2).take(end).collect()).unwrap();
+            replies.extend_from_slice(answer(&line).as_bytes());
+            commands.push(line);
+        }
+        match pause {
+            Pause::Read => {
+                assert!(!replies.is_empty(), "nothing to say behind {commands:?}");
+                let len = courier.io().0.len().min(replies.len());
+                courier.io().0[..len].copy_from_slice(&replies[..len]);
+                replies.drain(..len);
+                courier.filled(len);
+            }
+            Pause::Flush => {}
+            Pause::Job(Job::ReadQueued { .. }) => courier.done(Done::Octets(vec![b'x'; 100])),
+            Pause::Closed(close) => {
+                courier.disconnected(Some(close), "");
+                return commands;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// RFC 9422: another connection is for whom the first had no room, and not for whom it deferred.
+#[test]
+fn whom_a_host_defers_is_not_sent_again_at_once_with_whom_it_postpones() {
+    let plain = StaticRoute { tls: Some(RelayTls::None), ..StaticRoute::new("far.test", "192.0.2.1", 25) };
+    let recipients = ["x@far.test", "y@far.test", "z@far.test"].map(Remote::new).to_vec();
+    let attempt = Attempt { recipients, ..attempt(Terms::default()) };
+    let mut courier = Courier::new(config(&[plain], RelayTls::None), attempt, None, None);
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let Errand::Connect { .. } = courier.next_errand() else { panic!("a host with an address") };
+        courier.connected(None);
+        let commands = converse(&mut courier, |line| match line.split([' ', ':']).next() {
+            Some("EHLO") => "250-far.test\r\n250 LIMITS MAILMAX=1 RCPTMAX=2\r\n",
+            Some("RCPT") if line.contains("<y@") => "450 4.7.1 greylisted\r\n",
+            Some("DATA") => "354 go on\r\n",
+            Some("MAIL" | "RCPT" | "." | "QUIT") => "250 ok\r\n",
+            _ => "",
+        });
+        asked.push(commands.into_iter().filter(|line| line.starts_with("RCPT")).collect::<Vec<_>>());
+    }
+    let rcpt = |name| format!("RCPT TO:<{name}@far.test>");
+    assert_eq!(asked, [vec![rcpt("x"), rcpt("y")], vec![rcpt("z")]]);
+    let outcomes = report(&mut courier).outcomes;
+    assert!(
+        matches!(&outcomes[..], [Outcome::Delivered(_), Outcome::Deferred(why), Outcome::Delivered(_)] if why.status == "4.7.1"),
+        "{outcomes:?}"
+    );
 }

@@ -144,7 +144,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!((&is.submission, &is.proxy), (&defaults.submission, &defaults.proxy));
     let shown: String = text
         .lines()
-        .map(|line| match line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with("[[")) {
+        .map(|line| match line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with("[")) {
             Some(rest) => format!("{rest}\n"),
             None => format!("{line}\n"),
         })

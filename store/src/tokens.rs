@@ -146,7 +146,8 @@ fn login(token: &[u8], oauth: &Oauth, keys: &JwkSet) -> Result<String, String> {
 
 fn named_account(claims: &Map<String, Value>, claim: &str) -> Result<String, String> {
     // OpenID Connect Core section 5.1: an address that anyone may have claimed.
-    if claim == "email" && claims.get("email_verified").is_some_and(|verified| verified == &Value::Bool(false)) {
+    let verified = |value: &Value| value == &Value::Bool(true) || value.as_str() == Some("true");
+    if claim == "email" && claims.get("email_verified").is_some_and(|value| !verified(value)) {
         return Err("its address is not verified".into());
     }
     match claims.get(claim) {

@@ -83,6 +83,8 @@ pub struct Client {
     /// Recipients accepted, and replies to the message seen, for LMTP.
     accepted: u32,
     replied: u32,
+    /// QUIT is due once no message is unanswered.
+    leaving: bool,
     patience: Patience,
 }
 
@@ -138,6 +140,7 @@ impl Client {
             chunks: 0,
             accepted: 0,
             replied: 0,
+            leaving: false,
             patience: Patience::default(),
         }
     }
@@ -148,14 +151,14 @@ impl Client {
     ///
     /// While a message goes by BDAT, and once a chunk of it was refused, only RSET and QUIT.
     pub fn may_send(&self) -> bool {
-        self.chunking == Chunking::No && self.may_follow()
+        self.chunking == Chunking::No && !self.leaving && self.may_follow()
     }
 
     /// Whether a chunk may be sent now: as [`may_send`](Self::may_send) between
     /// [`begin_chunks`](Self::begin_chunks) and the last chunk, with at most [`CHUNKS_MAX`]
     /// unanswered.
     pub fn may_chunk(&self) -> bool {
-        self.chunking == Chunking::Open && self.may_follow() && self.chunks < CHUNKS_MAX
+        self.chunking == Chunking::Open && !self.leaving && self.may_follow() && self.chunks < CHUNKS_MAX
     }
 
     /// Whether every command was answered.
@@ -259,7 +262,7 @@ impl Client {
     }
 
     /// The same with `LAST`: ends the message, as [`end`](Self::end) does. There may be no
-    /// octets.
+    /// octets. In LMTP no reply comes if no recipient was accepted (RFC 2033 section 4.3).
     ///
     /// # Errors
     /// It may not be sent now: gives the token back.
@@ -290,6 +293,7 @@ impl Client {
         if let Some(sent) = self.sent.back_mut() {
             sent.chunk = true;
         }
+        self.await_no_reply();
         id
     }
 
@@ -315,13 +319,42 @@ impl Client {
         id
     }
 
-    /// How long to wait for what is awaited (RFC 5321 section 4.5.3.2).
+    /// How long to wait for what is awaited (RFC 5321 section 4.5.3.2). Nothing at all may be:
+    /// then for longer than a server waits for us (RFC 5321 section 4.5.3.2.7), so that its 421
+    /// comes first.
     fn limit(&self) -> Duration {
         Duration::from_secs(match self.sent.front().map(|sent| sent.verb) {
             Some(Verb::Data) => 120,
-            Some(Verb::Message) => 600,
+            Some(Verb::Message) | None => 600,
             _ => 300,
         })
+    }
+
+    /// RFC 2033 section 4.3: the last chunk of a message for nobody is not answered.
+    fn await_no_reply(&mut self) {
+        let unanswered = |sent: &Sent| sent.verb == Verb::Message && sent.chunk;
+        while self.lmtp && self.accepted == 0 && self.sent.front().is_some_and(unanswered) {
+            self.answered();
+        }
+    }
+
+    /// The oldest command has all its answers.
+    fn answered(&mut self) {
+        let Some(sent) = self.sent.pop_front() else { return };
+        self.unanswered -= usize::from(sent.octets);
+        self.chunks -= usize::from(sent.chunk);
+        if sent.verb == Verb::Message {
+            (self.accepted, self.replied) = (0, 0);
+        }
+    }
+
+    /// Says QUIT as soon as what became of each message is known: one that is cut off before its
+    /// answer goes out a second time. Without one it closes where QUIT may not be said.
+    fn leave(&mut self, out: &mut Vec<u8>) {
+        let unknown = self.state == State::Body || self.sent.iter().any(|sent| sent.verb == Verb::Message);
+        if self.send(Command::Quit, out).is_err() && !unknown {
+            self.eof();
+        }
     }
 
     fn close(&mut self, close: Close) -> Want {
@@ -372,7 +405,7 @@ impl Machine for Client {
             State::Closed(close) => return Want::Close(close),
             State::Tls => return Want::Upgrade(Upgrade::Tls),
             State::Secured => return Want::Event(Frame::new(Kind::Open, 0)),
-            State::Open | State::Body | State::Challenged => {}
+            _ => {}
         }
         while let Some(at) = memchr::memchr(b'\n', &input[self.scanned..]) {
             let end = self.scanned + at + 1;
@@ -399,13 +432,13 @@ impl Machine for Client {
         if matches!(self.state, State::Body | State::Challenged) || self.may_chunk() {
             return Want::App;
         }
-        if !self.sent.is_empty() && self.patience.expired(now, self.limit()) {
+        if self.patience.expired(now, self.limit()) {
             return self.close(Close::Timeout);
         }
         Want::Read
     }
 
-    fn event<'i>(&mut self, frame: Frame, input: &'i [u8], _: &mut Vec<u8>) -> Notice<'i> {
+    fn event<'i>(&mut self, frame: Frame, input: &'i [u8], out: &mut Vec<u8>) -> Notice<'i> {
         if frame.kind == Kind::Open {
             self.state = State::Open;
             return Notice::Secured;
@@ -421,14 +454,17 @@ impl Machine for Client {
         }
         // RFC 2033 section 4.2: one for each recipient; one if there is none.
         if sent.verb != Verb::Message || !self.lmtp || self.replied >= self.accepted {
-            self.sent.pop_front();
-            self.unanswered -= usize::from(sent.octets);
-            self.chunks -= usize::from(sent.chunk);
+            self.answered();
         }
         if sent.chunk && !reply.is_positive() {
             self.chunking = Chunking::Failed;
         }
-        self.decide(sent, reply)
+        let notice = self.decide(sent, reply);
+        self.await_no_reply();
+        if self.leaving && self.sent.back().is_none_or(|sent| sent.verb != Verb::Quit) {
+            self.leave(out);
+        }
+        notice
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -443,9 +479,7 @@ impl Machine for Client {
     }
 
     fn eof(&mut self) {
-        if !matches!(self.state, State::Closed(_)) {
-            self.state = State::Closed(Close::Eof);
-        }
+        let State::Closed(_) = self.state else { return self.state = State::Closed(Close::Eof) };
     }
 
     fn frame_max(&self) -> usize {
@@ -453,9 +487,8 @@ impl Machine for Client {
     }
 
     fn shut_down(&mut self, out: &mut Vec<u8>) {
-        if self.send(Command::Quit, out).is_err() {
-            self.eof();
-        }
+        self.leaving = true;
+        self.leave(out);
     }
 }
 

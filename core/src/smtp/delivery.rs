@@ -33,6 +33,7 @@ pub use self::transaction::TRANSACTIONS_MAX;
 pub use self::verdict::{SAID_MAX, Said, Verdict};
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::content::Content;
@@ -100,11 +101,21 @@ pub struct Delivery {
 }
 
 /// Who logs in; shows no secret.
-struct Login(Option<Box<dyn Authenticate + Send>>);
+#[derive(Default)]
+struct Login {
+    exchange: Option<Box<dyn Authenticate + Send>>,
+    /// The initial response, where AUTH had no room for it.
+    initial: Option<String>,
+    is_done: bool,
+}
+
+/// Octets of the line of AUTH with its CRLF: an initial response that makes it longer waits
+/// for an empty challenge (RFC 4954 section 4, RFC 5321 section 4.5.3.1.4).
+const AUTH_LINE_MAX: usize = 512;
 
 impl core::fmt::Debug for Login {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(if self.0.is_some() { "Login(..)" } else { "None" })
+        f.write_str(if self.exchange.is_some() { "Login(..)" } else { "None" })
     }
 }
 
@@ -115,7 +126,7 @@ impl Delivery {
         Self {
             envelope,
             options,
-            login: Login(None),
+            login: Login::default(),
             stage: Stage::Greeting,
             secured,
             converted: false,
@@ -132,7 +143,7 @@ impl Delivery {
     /// [`TlsPolicy::None`] has it so. It may be given as late as with [`Notice::Secured`], which
     /// is when channel bindings are known.
     pub fn log_in(&mut self, exchange: Box<dyn Authenticate + Send>) {
-        self.login = Login(Some(exchange));
+        self.login = Login { exchange: Some(exchange), ..Login::default() };
     }
 
     /// Takes what the client machine noticed, and says what follows from it.
@@ -261,8 +272,8 @@ impl Delivery {
             (Verb::Ehlo, Stage::Hello { helo: false }) if reply.code / 100 == 5 && !self.options.lmtp => {
                 self.hello(true, client, out);
             }
-            // The layer follows; then Secured.
-            (Verb::StartTls, Stage::StartTls) if positive => {}
+            // The layer follows; then Secured. RFC 3207 section 4: 220 and no other.
+            (Verb::StartTls, Stage::StartTls) if reply.code == 220 => {}
             (Verb::StartTls, Stage::StartTls) if self.options.tls == TlsPolicy::Opportunistic => {
                 self.log_in_now(client, out);
             }
@@ -277,9 +288,19 @@ impl Delivery {
             (Verb::Rcpt, Stage::Transaction) => self.recipient(reply, client, out),
             (Verb::Bdat, Stage::Transaction) => self.chunked(reply, client, out),
             (Verb::Message, Stage::Transaction) => self.message(reply, client, out),
+            (Verb::Data, Stage::Transaction) if reply.code != 421 && matches!(reply.code / 100, 4 | 5) => {
+                self.unwanted(reply, client, out);
+            }
+            (Verb::Mail | Verb::Rset, Stage::Transaction) if self.mails > 1 || verb == Verb::Rset => {
+                // Those who are left were never asked about, and the sender was taken before.
+                let said = Said::of(reply);
+                let Enhanced(_, subject, detail) = said.status;
+                self.refuse_all(&Said { status: Enhanced(4, subject, detail), ..said }, false);
+                self.quit(client, out);
+            }
             _ => {
-                // Greeting, EHLO, AUTH, MAIL, RSET or DATA was refused: that is the verdict for
-                // all who have none.
+                // Greeting, EHLO, AUTH or the first MAIL was refused, or the server closes: that
+                // is the verdict for all who have none.
                 self.refused_us = matches!(self.stage, Stage::Greeting | Stage::Hello { .. } | Stage::Auth);
                 self.refuse_all(&Said::of(reply), reply.code / 100 == 5);
                 self.quit(client, out);
@@ -296,7 +317,7 @@ impl Delivery {
             (false, false) => Command::Ehlo(name),
         };
         let sent = client.send(command, out);
-        self.check(sent, "our host name is no domain");
+        self.check(sent, "our host name is no domain", client, out);
     }
 
     /// EHLO was answered: secure the connection first, if that is the policy.
@@ -306,6 +327,11 @@ impl Delivery {
             _ if self.secured => self.log_in_now(client, out),
             TlsPolicy::None => self.log_in_now(client, out),
             TlsPolicy::Opportunistic if !offered => self.log_in_now(client, out),
+            // RFC 8689 section 4.2.1: what the message itself requires is not waited for; what the
+            // server lacks is told of there.
+            TlsPolicy::Required if !offered && self.envelope.require_tls && !self.envelope.sender.is_empty() => {
+                self.log_in_now(client, out);
+            }
             TlsPolicy::Required if !offered => {
                 let why = "the server offers no STARTTLS, and TLS is required";
                 self.refuse_all(&Said::ours(Enhanced(4, 7, 10), why), false);
@@ -314,14 +340,14 @@ impl Delivery {
             TlsPolicy::Opportunistic | TlsPolicy::Required => {
                 self.stage = Stage::StartTls;
                 let sent = client.send(Command::StartTls, out);
-                self.check(sent, "STARTTLS could not be sent");
+                self.check(sent, "STARTTLS could not be sent", client, out);
             }
         }
     }
 
     /// The connection is as secure as it gets.
     fn log_in_now(&mut self, client: &mut Client, out: &mut Vec<u8>) {
-        let Some(exchange) = &mut self.login.0 else { return self.ready(client, out) };
+        let Some(exchange) = &mut self.login.exchange else { return self.ready(client, out) };
         if !self.secured && self.options.tls != TlsPolicy::None {
             let why = "the server offers no TLS, and we log in under TLS only";
             self.refuse_all(&Said::ours(Enhanced(4, 7, 11), why), false);
@@ -333,24 +359,38 @@ impl Delivery {
             return self.quit(client, out);
         };
         self.stage = Stage::Auth;
-        let auth = Command::Auth { mechanism: mechanism.name(), initial: initial.as_deref() };
+        let line = |initial: &String| "AUTH  \r\n".len() + mechanism.name().len() + initial.len();
+        let (now, later) = match initial {
+            Some(initial) if line(&initial) > AUTH_LINE_MAX => (None, Some(initial)),
+            initial => (initial, None),
+        };
+        self.login.initial = later;
+        let auth = Command::Auth { mechanism: mechanism.name(), initial: now.as_deref() };
         let sent = client.send(auth, out);
-        self.check(sent, "AUTH could not be sent");
+        self.check(sent, "AUTH could not be sent", client, out);
     }
 
     fn challenged(&mut self, challenge: &[u8], client: &mut Client, out: &mut Vec<u8>) {
-        let response = self.login.0.as_mut().and_then(|exchange| exchange.respond(challenge));
-        // None cancels the exchange; the server's answer to that is no news.
-        let sent = client.respond(response.as_deref(), out);
-        if response.is_none() {
-            self.refuse_all(&Said::ours(Enhanced(4, 7, 0), "the server's challenge is none of the mechanism"), false);
-            return self.quit(client, out);
+        let response = match (self.login.initial.take(), &mut self.login.exchange) {
+            // RFC 4954 section 4: what was left out is asked for with an empty challenge.
+            (Some(initial), _) => Some(initial).filter(|_| challenge.is_empty()),
+            (None, exchange) => exchange.as_mut().and_then(|exchange| exchange.respond(challenge)),
+        };
+        if response.is_some() && client.respond(response.as_deref(), out).is_ok() {
+            return;
         }
-        self.check(sent, "the response could not be sent");
+        // The exchange is cancelled; the server's answer to that is no news.
+        let cancelled = client.respond(None, out);
+        debug_assert!(cancelled.is_ok(), "a challenge was open");
+        self.refuse_all(&Said::ours(Enhanced(4, 7, 0), "the server's challenge is none of the mechanism"), false);
+        self.quit(client, out);
     }
 
     fn logged_in(&mut self, client: &mut Client, out: &mut Vec<u8>) {
-        if self.login.0.as_mut().is_some_and(|exchange| exchange.finish(None)) {
+        // An initial response that was never asked for is a login without a password.
+        let asked = self.login.initial.take().is_none();
+        if asked && self.login.exchange.as_mut().is_some_and(|exchange| exchange.finish(None)) {
+            self.login.is_done = true;
             return self.ready(client, out);
         }
         self.refuse_all(&Said::ours(Enhanced(4, 7, 0), "the server has not proven that it knows us"), false);
@@ -391,9 +431,10 @@ impl Delivery {
         self.stage = Stage::Finished;
     }
 
-    fn check<T>(&mut self, sent: Result<T, SendError>, why: &str) {
+    fn check<T>(&mut self, sent: Result<T, SendError>, why: &str, client: &mut Client, out: &mut Vec<u8>) {
         if sent.is_err() {
             self.refuse_all(&Said::ours(Enhanced(4, 3, 5), why), false);
+            self.quit(client, out);
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::text::{is_base64, put};
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Command<'a> {
-    /// EHLO with our name: a domain or an address literal.
+    /// EHLO with our name: a domain of letters, digits and hyphens (RFC 5321 section 4.1.2) or
+    /// an address literal.
     Ehlo(&'a str),
     /// HELO, for servers that know no EHLO.
     Helo(&'a str),
@@ -58,7 +59,10 @@ pub enum Command<'a> {
     /// XCLIENT, where it is offered: what the server is to believe of its client; without a
     /// value it is not known. At 220 the session begins anew: say EHLO.
     Xclient(#[cfg_attr(feature = "arbitrary", arbitrary(default))] &'a [(XclientAttribute, Option<&'a str>)]),
-    /// AUTH; the initial response is base64, and empty is sent as `=`.
+    /// AUTH; the initial response is base64, and empty is sent as `=`. One that makes the line
+    /// longer than 512 octets with its CRLF is to be left out here, and given to
+    /// [`Client::respond`](super::Client::respond) at the empty challenge that follows (RFC 4954
+    /// section 4): this is not checked here, and [`Delivery`](super::Delivery) sees to it.
     Auth {
         /// PLAIN, LOGIN, ...
         mechanism: &'a str,
@@ -84,7 +88,7 @@ impl Command<'_> {
                     Self::Lhlo(_) => ("LHLO ", Verb::Ehlo),
                     _ => ("EHLO ", Verb::Ehlo),
                 };
-                check(is_domain(name))?;
+                check(is_domain(name) && (name.starts_with('[') || !name.contains('_')))?;
                 line(&[word, name]);
                 verb
             }

@@ -1,6 +1,6 @@
 //! A delivery, and a server that answers as a test wants.
 
-use postkern::smtp::{BodyType, Client, Delivery, Envelope, Notice, Options, Progress};
+use postkern::smtp::{BodyType, Client, Delivery, Envelope, Notice, Options, Progress, Verdict};
 use postkern::{Conn, Instant, Want};
 
 /// A message from a@client.example to so many.
@@ -104,7 +104,7 @@ impl Peer {
                 let stuffed: Vec<u8> = self.wire.drain(..end + 3).take(end).collect();
                 self.message = unstuffed(&stuffed);
                 self.state = State::Commands;
-                self.end();
+                self.end(false);
             }
             State::Bdat { left, last } => {
                 if self.wire.len() < left {
@@ -113,7 +113,7 @@ impl Peer {
                 self.message.extend(self.wire.drain(..left));
                 self.state = State::Commands;
                 match last {
-                    true => self.end(),
+                    true => self.end(true),
                     false => {
                         self.answer("BDAT", if self.accepted.is_empty() { 503 } else { 250 });
                     }
@@ -184,11 +184,14 @@ impl Peer {
     }
 
     /// The message is whole.
-    fn end(&mut self) {
+    fn end(&mut self, chunked: bool) {
         let accepted = std::mem::take(&mut self.accepted);
         let lmtp = self.said.iter().any(|line| line.starts_with("LHLO"));
         if accepted.is_empty() {
-            self.answer("message", 503);
+            // RFC 2033 section 4.3.
+            if !(lmtp && chunked) {
+                self.answer("message", 503);
+            }
         } else if lmtp {
             for to in accepted {
                 if self.answer(&format!("message {to}"), 250) {
@@ -293,6 +296,18 @@ pub(crate) fn drive(delivery: &mut Delivery, peer: &mut Peer, message: &[u8]) {
     let output = conn.output().to_vec();
     peer.hear(&output);
     delivery.closed("the connection is over");
+}
+
+/// The first letters of the verdicts: Delivered, deferred (`l` for later), Failed, Postponed.
+pub(crate) fn letters(delivery: &Delivery) -> String {
+    let letter = |verdict: &Option<Verdict>| match verdict {
+        Some(Verdict::Delivered { .. }) => 'D',
+        Some(Verdict::Deferred(_)) => 'l',
+        Some(Verdict::Failed(_)) => 'F',
+        Some(Verdict::Postponed) => 'P',
+        None => '?',
+    };
+    delivery.verdicts().iter().map(letter).collect()
 }
 
 /// As much as the delivery has room for. Tells whether there was anything to do.

@@ -393,7 +393,8 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
     // The least that the RFCs let a client count on; the most that a connection should hold.
     for (key, least, limit) in [
         ("excess", 1024, &mut limits.excess),
-        ("smtp_line", 512, &mut limits.smtp_line),
+        // MAIL with all its parameters (see `postkern::smtp::MailParams`).
+        ("smtp_line", 1259, &mut limits.smtp_line),
         ("imap_line", 8000, &mut limits.imap_line),
         ("imap_literal", 1024, &mut limits.imap_literal),
         ("imap_command", 16 * 1024, &mut limits.imap_command),

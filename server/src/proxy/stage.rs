@@ -209,7 +209,7 @@ impl Endpoint for Proxied<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, mpsc};
 
     use super::*;
     use crate::accept;
@@ -243,17 +243,17 @@ mod tests {
         let addresses = [192, 0, 2, 7, 198, 51, 100, 1, 0xdc, 4, 0, 25];
         let v2 = [b"\r\n\r\n\0\r\nQUIT\n", &[0x21, 0x11, 2, 12][..], &addresses, &[9; 512]].concat();
         for header in [HEADER, &v2] {
-            let peers = Arc::new(Mutex::new(Vec::new()));
-            let admitted = Arc::clone(&peers);
+            let (admitted, peers) = mpsc::channel();
             let admit: Admit<'_> = Box::new(move |peer| {
-                admitted.lock().unwrap().push(peer);
+                admitted.send(peer).unwrap();
                 Ok(service(peer))
             });
             let mut stage = Proxied::new("10.0.0.1".parse().unwrap(), admit);
             let octets = [header, b"LHLO x\r\n"].concat();
             let left = give(&mut stage, &octets, now);
             assert_eq!(left, b"LHLO x\r\n");
-            assert_eq!(*peers.lock().unwrap(), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+            assert_eq!(peers.try_recv(), Ok("192.0.2.7".parse::<IpAddr>().unwrap()));
+            assert!(peers.try_recv().is_err(), "it is admitted once");
             assert!(matches!(stage.run(now), Pause::Read));
             assert!(stage.io().1.starts_with(b"220 mx.test LMTP"));
         }

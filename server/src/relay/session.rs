@@ -185,7 +185,7 @@ impl Session<Client> for RelaySession {
     fn on(&mut self, notice: Notice<'_>, machine: &mut Client, out: &mut Vec<u8>) -> Step {
         match &notice {
             Notice::Secured => self.secured = true,
-            Notice::Reply { verb: Verb::StartTls, reply, .. } => self.asked_tls = reply.is_positive(),
+            Notice::Reply { verb: Verb::StartTls, reply, .. } => self.asked_tls = reply.code == 220,
             Notice::Reply { verb: Verb::Auth, reply, .. } => self.login_refused = !reply.is_positive(),
             _ => {}
         }

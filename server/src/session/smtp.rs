@@ -15,11 +15,11 @@ mod sender;
 mod turn;
 mod verify;
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use postkern::sasl::TlsFacts;
-use postkern::smtp::{Enhanced, Event, Reply, Server, Ticket, Xclient};
+use postkern::smtp::{Enhanced, Event, Reply, Server, Ticket, Xclient, XclientAttribute, XclientValue};
 
 use crate::config::{Config, Listener};
 use crate::downgrade::Downgrade;
@@ -43,6 +43,8 @@ pub struct Smtp {
     connected: IpAddr,
     /// What the client calls itself.
     hello: String,
+    /// What the client behind it calls itself (XCLIENT HELO).
+    behind: Option<String>,
     login: Login,
     /// Who submits.
     account: Option<(AccountId, String)>,
@@ -117,6 +119,7 @@ impl Smtp {
             peer,
             connected: peer,
             hello: String::new(),
+            behind: None,
             account: None,
             transaction: Transaction::default(),
             pending: Pending::Nothing,
@@ -137,7 +140,7 @@ impl Smtp {
     /// What was said does not count any more.
     fn forget(&mut self) {
         let fresh = Self::new(self.config.clone(), self.listener, self.connected);
-        *self = Self { peer: self.peer, ..fresh };
+        *self = Self { peer: self.peer, behind: self.behind.take(), ..fresh };
         self.login.set_peer(self.peer);
     }
 
@@ -147,7 +150,16 @@ impl Smtp {
         if !self.config.may_xclient(self.connected) {
             return Reply::new(550, Enhanced(5, 7, 0), "not for you");
         }
-        let peer = attributes.address().unwrap_or(self.peer).to_canonical();
+        let peer = match (attributes.get(XclientAttribute::Addr), attributes.address()) {
+            (None, _) => self.peer,
+            (_, Some(address)) => address.to_canonical(),
+            (Some(XclientValue::Is(_)), None) => return Reply::new(501, Enhanced(5, 5, 4), "ADDR is no address"),
+            // Whom it does not know has no rights of the filter's own.
+            (Some(XclientValue::Unavailable | XclientValue::Unknown), None) => Ipv4Addr::UNSPECIFIED.into(),
+        };
+        if let Some(XclientValue::Is(name)) = attributes.get(XclientAttribute::Helo) {
+            self.behind = Some(String::from_utf8_lossy(&name.decode()).into_owned());
+        }
         tracing::info!(%peer, by = %self.connected, "speaks for another (XCLIENT)");
         (self.peer, self.account, self.hello) = (peer, None, String::new());
         self.transaction = Transaction::default();

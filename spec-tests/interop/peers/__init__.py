@@ -8,10 +8,10 @@ from peers.postfix import Postfix
 
 
 class Peers:
-    """All of them, for all of our binaries in turn."""
+    """All of them, for one server of ours."""
 
     def __init__(self, pki):
-        # They know it before our binary runs, and both binaries take it.
+        # They know it before our binary runs, which then takes it.
         self.smtp = free_port()
         self.all = [kind(pki, self.smtp) for kind in [Postfix, Exim, Opensmtpd, Dovecot]]
 

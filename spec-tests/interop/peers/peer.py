@@ -39,7 +39,7 @@ class Peer:
     key_owner = "root"
 
     def __init__(self, pki, smtp):
-        """`smtp` is the port of Postkern's listener of that name, also while none runs."""
+        """`smtp` is the port of Postkern's listener of that name."""
         self.name = type(self).__name__.lower()
         self.domain = f"{self.name}.test"
         self.pki, self.smtp = pki, smtp

@@ -289,7 +289,9 @@ def tells_us_its_commands_in_one_go(target, peer):
         expect(re.search(r" L( |$)", line) and " X=TLS1.3" in line and " CV=yes" in line, line)
     else:
         dialogue = peer.dialogue(accounts[0])
-        at = next(at for at, line in enumerate(dialogue) if line.startswith("> MAIL FROM:"))
+        # There may have been other messages on this connection before.
+        rcpt = next(at for at, line in enumerate(dialogue) if line.startswith(f"> RCPT TO:<{accounts[0]}>"))
+        at = max(at for at, line in enumerate(dialogue[:rcpt]) if line.startswith("> MAIL FROM:"))
         said = [line.partition(":")[0] for line in dialogue[at : at + 5]]
         expect(said == ["> MAIL FROM", *["> RCPT TO"] * 3, "> DATA"], dialogue)
         expect(f"Verified TLS connection established to localhost[127.0.0.1]:{peer.smtp}: TLSv1.3" in peer.log(), "TLS")

@@ -124,6 +124,8 @@ impl Delivery {
             }
         }
         self.send_content(client, out);
+        // The window may have room again for chunks that are waiting.
+        self.flush(client, out);
     }
 
     fn send_mail(&self, client: &mut Client, out: &mut Vec<u8>) -> Result<(), SendError> {
@@ -134,7 +136,9 @@ impl Delivery {
         // RFC 6531 section 3.4: said if something needs it, and else not.
         params.smtp_utf8 =
             envelope.smtp_utf8 || !envelope.sender.is_ascii() || !self.transaction.members.iter().all(all_ascii);
-        params.auth = xtext(envelope.auth.as_deref())?;
+        // RFC 4954 section 5: who has logged in speaks for itself, and not for the sender.
+        let nobody = self.login.is_done.then_some("<>");
+        params.auth = xtext(envelope.auth.as_deref().or(nobody))?;
         params.ret = envelope.ret;
         params.envid = xtext(envelope.envid.as_deref())?;
         // RFC 8689 section 2: of no meaning outside TLS.
@@ -184,7 +188,9 @@ impl Delivery {
         // RFC 3030 section 2 has the answers to MAIL and RCPT collected first. One chunk that is
         // the whole message goes with them, as RFC 2920 section 3.1 allows for DATA: a server
         // that offers PIPELINING must drop it if it fails, and the delivery takes one round trip.
-        let early = client.extensions().pipelining && self.envelope.size <= CHUNK as u64;
+        // Not so in LMTP: how often the last chunk is answered where no recipient was taken, not
+        // at all (RFC 2033 section 4.3) or once as DATA, is better not found out.
+        let early = client.extensions().pipelining && !self.options.lmtp && self.envelope.size <= CHUNK as u64;
         if (early || answered)
             && let Ok(chunks) = client.begin_chunks()
         {
@@ -221,6 +227,13 @@ impl Delivery {
             return self.settle(client, out);
         }
         self.send_more(client, out);
+    }
+
+    /// DATA was refused: that is of those who were accepted. Whoever is left was not asked about.
+    pub(super) fn unwanted(&mut self, reply: ReplyLines<'_>, client: &mut Client, out: &mut Vec<u8>) {
+        let accepted = core::mem::take(&mut self.transaction.accepted);
+        self.decide(&accepted, &Verdict::refusal(reply));
+        self.begin(true, client, out);
     }
 
     /// 354.

@@ -128,9 +128,19 @@ impl Smtp {
     fn commit(&self, mut transaction: Transaction, with: &'static str, added: Added) -> Commit {
         // It has lines by now.
         transaction.terms.binary = false;
-        transaction.terms.tls_optional = transaction.header.fields().tls_optional;
+        // What needs SMTPUTF8 further on is what holds UTF-8 (RFC 6531 section 3.5), whatever was
+        // said of it here.
+        let addresses = || {
+            let local = transaction.local.iter().map(|local| &local.recipient);
+            let remote = transaction.remote.iter().map(|remote| &remote.address);
+            local.chain(remote).chain([&transaction.reverse_path])
+        };
+        transaction.terms.smtp_utf8 &=
+            transaction.header.is_eight_bit() || addresses().any(|address| !address.is_ascii());
+        // RFC 8689 section 4.1: REQUIRETLS is stronger than the field.
+        transaction.terms.tls_optional = transaction.header.fields().tls_optional && !transaction.terms.require_tls;
         let trace = Trace {
-            hello: self.hello.clone(),
+            hello: self.behind.as_ref().unwrap_or(&self.hello).clone(),
             peer: Some(self.peer),
             by: self.config.hostname.clone(),
             with,

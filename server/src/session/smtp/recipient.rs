@@ -6,7 +6,7 @@
 
 use postkern::smtp::{Enhanced, Path, Reply, Server, Ticket};
 
-use super::{BROKEN, Pending, Smtp, refusal};
+use super::{BROKEN, Pending, Smtp, is_submission, refusal};
 use crate::config::Listener;
 use crate::greylist::Question;
 use crate::idn;
@@ -23,6 +23,8 @@ const ACCEPTED: Reply<'static> = Reply::new(250, Enhanced(2, 1, 5), "ok");
 const UNKNOWN: Reply<'static> = Reply::new(550, Enhanced(5, 1, 1), "no such mailbox here");
 const NO_RELAY: Reply<'static> = Reply::new(550, Enhanced(5, 7, 1), "relaying denied");
 const NO_DOMAIN: Reply<'static> = Reply::new(550, Enhanced(5, 1, 2), "that domain has no form in DNS");
+/// RFC 6409 section 4.2: who submits names domains in full.
+const NOT_FULL: Reply<'static> = Reply::new(501, Enhanced(5, 1, 3), "the domain must be written in full");
 const TOO_MANY: Reply<'static> = Reply::new(452, Enhanced(4, 5, 3), "too many recipients");
 const TOO_OFTEN: Reply<'static> =
     Reply::new(450, Enhanced(4, 7, 1), "too many recipients from your address, try again later");
@@ -69,6 +71,10 @@ impl Smtp {
         if !ours && !relayed && !self.may_relay() {
             tracing::info!(peer = %self.peer, "relaying denied");
             machine.reply(ticket, &NO_RELAY, out);
+            return Step::Go;
+        }
+        if !ours && is_submission(self.listener) && to.domain().is_some_and(|domain| !domain.contains(['.', ':'])) {
+            machine.reply(ticket, &NOT_FULL, out);
             return Step::Go;
         }
         let address = to.as_str();
