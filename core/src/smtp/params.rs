@@ -11,21 +11,23 @@
 //! MT-PRIORITY 15 (RFC 6710 section 3): 1259. RCPT has 512, NOTIFY 30, ORCPT 501 (RFC 3461
 //! section 4.2) and RRVS 33: 1076. [`Limits::line`](super::Limits::line) is 2048.
 
+mod by;
 mod date;
 mod dsn;
 mod mail;
 mod rcpt;
 mod xtext;
 
+pub use by::{ByMode, DeliverBy};
 pub use date::{DATE_MAX, DATE_MIN};
 pub(super) use date::{parse as parse_date, write as put_date};
 pub use dsn::{Notify, OriginalRecipient, Ret, unitext};
-pub use mail::{BodyType, ByMode, DeliverBy, Hold, MailParams, Priority};
+pub use mail::{BodyType, Hold, MailParams, Priority};
 pub use rcpt::{RcptParams, RrvsAction, ValidSince};
 pub(super) use xtext::encoded as encoded_xtext;
 pub use xtext::{Xtext, xtext};
 
-use crate::text::cut;
+use crate::text::{cut, number};
 
 /// Why a parameter is not taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,6 +38,9 @@ pub(super) enum BadParam {
     Value,
 }
 
+/// Octets of the longest keyword that is known: `MT-PRIORITY`.
+const KEYWORD_MAX: usize = 11;
+
 /// A parameter as it stands on the line.
 #[derive(Clone, Copy)]
 struct Param<'i> {
@@ -45,8 +50,13 @@ struct Param<'i> {
 }
 
 impl<'i> Param<'i> {
-    fn is(self, keyword: &str) -> bool {
-        self.keyword.eq_ignore_ascii_case(keyword)
+    /// The keyword in upper case; nothing if it is longer than any that is known.
+    fn upper(self, room: &mut [u8; KEYWORD_MAX]) -> &[u8] {
+        let Some(upper) = room.get_mut(..self.keyword.len()) else { return b"" };
+        for (upper, own) in upper.iter_mut().zip(self.keyword.bytes()) {
+            *upper = own.to_ascii_uppercase();
+        }
+        upper
     }
 
     /// The value that there must be; empty is none (RFC 5321 section 4.1.2, `esmtp-value`).
@@ -70,15 +80,21 @@ fn params(text: &str) -> impl Iterator<Item = Param<'_>> {
         }
         let (param, after) = cut(rest, b' ');
         rest = after;
-        let value = param.len() > cut(param, b'=').0.len();
-        let (keyword, text) = cut(param, b'=');
-        Some(Param { keyword, value: value.then_some(text) })
+        Some(match param.bytes().position(|byte| byte == b'=') {
+            Some(at) => Param { keyword: &param[..at], value: Some(&param[at + 1..]) },
+            None => Param { keyword: param, value: None },
+        })
     })
 }
 
 /// Sets what may be set once.
 fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), BadParam> {
     if slot.replace(value).is_some() { Err(BadParam::Value) } else { Ok(()) }
+}
+
+/// A number of one to nine digits.
+fn up_to_nine(digits: &str) -> Option<u32> {
+    if digits.len() <= 9 { number(digits.as_bytes()) } else { None }
 }
 
 /// A keyword counts only where its extension is offered.

@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use super::xtext::Xtext;
-use super::{BadParam, Param, Ret, date, offered, once, params};
+use super::{BadParam, DeliverBy, KEYWORD_MAX, Param, Ret, date, offered, once, params, up_to_nine};
 use crate::smtp::config::Offers;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::path::{PATH_MAX, is_mailbox_utf8};
-use crate::text::{number, number64, put, put_number};
+use crate::text::{number64, put, put_number};
 
 /// The parameters of MAIL, checked.
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -70,43 +70,43 @@ impl<'i> MailParams<'i> {
 
     fn take(&mut self, param: Param<'i>, offers: &Offers, auth: bool) -> Result<(), BadParam> {
         let value = param.value();
-        match () {
-            () if param.is("SIZE") => once(&mut self.size, valid(number64(value?.as_bytes()))?),
-            () if param.is("BODY") => once(&mut self.body, valid(BodyType::parse(value?, offers.binary_mime))?),
-            () if param.is("SMTPUTF8") => flag(&mut self.smtp_utf8, param, offers.smtp_utf8),
-            () if param.is("RET") => {
+        match param.upper(&mut [0; KEYWORD_MAX]) {
+            b"SIZE" => once(&mut self.size, valid(number64(value?.as_bytes()))?),
+            b"BODY" => once(&mut self.body, valid(BodyType::parse(value?, offers.binary_mime))?),
+            b"SMTPUTF8" => flag(&mut self.smtp_utf8, param, offers.smtp_utf8),
+            b"RET" => {
                 offered(offers.dsn)?;
                 once(&mut self.ret, valid(Ret::parse(value?))?)
             }
-            () if param.is("ENVID") => {
+            b"ENVID" => {
                 offered(offers.dsn)?;
                 once(&mut self.envid, valid(Xtext::parse(value?).filter(|&envid| is_envid(envid)))?)
             }
-            () if param.is("AUTH") => {
+            b"AUTH" => {
                 offered(auth)?;
                 once(&mut self.auth, valid(Xtext::parse(value?).filter(|&auth| is_submitter(auth)))?)
             }
-            () if param.is("REQUIRETLS") => flag(&mut self.require_tls, param, offers.require_tls),
-            () if param.is("HOLDFOR") => {
+            b"REQUIRETLS" => flag(&mut self.require_tls, param, offers.require_tls),
+            b"HOLDFOR" => {
                 let most = offers.future_release.ok_or(BadParam::Unknown)?.seconds;
                 let seconds = valid(up_to_nine(value?).filter(|seconds| (1..=most).contains(seconds)))?;
                 once(&mut self.hold, Hold::For(seconds))
             }
-            () if param.is("HOLDUNTIL") => {
+            b"HOLDUNTIL" => {
                 let most = offers.future_release.ok_or(BadParam::Unknown)?.until;
                 let until = date::parse(value?).and_then(|until| u32::try_from(until).ok());
                 once(&mut self.hold, Hold::Until(valid(until.filter(|&until| until <= most))?))
             }
-            () if param.is("BY") => {
+            b"BY" => {
                 let least = offers.deliver_by.ok_or(BadParam::Unknown)?;
                 let by = DeliverBy::parse(value?).filter(|by| !by.is_hasty(least));
                 once(&mut self.by, valid(by)?)
             }
-            () if param.is("MT-PRIORITY") => {
+            b"MT-PRIORITY" => {
                 offered(offers.mt_priority)?;
                 once(&mut self.priority, valid(Priority::parse(value?))?)
             }
-            () => Err(BadParam::Unknown),
+            _ => Err(BadParam::Unknown),
         }
     }
 
@@ -184,11 +184,6 @@ fn is_envid(envid: Xtext<'_>) -> bool {
     envid.as_str().len() <= ENVID_MAX && envid.is_printable()
 }
 
-/// A number of one to nine digits.
-fn up_to_nine(digits: &str) -> Option<u32> {
-    if digits.len() <= 9 { number(digits.as_bytes()) } else { None }
-}
-
 /// What a message's body may hold.
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -221,74 +216,6 @@ pub enum Hold {
     Until(u32),
 }
 
-/// BY.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct DeliverBy {
-    /// Seconds that are left: -999999999 to 999999999.
-    pub seconds: i32,
-    /// What is to happen when they are over.
-    pub mode: ByMode,
-    /// Whether the sender wants to hear of relaying (`T`).
-    pub trace: bool,
-}
-
-/// What happens to a message that is late (RFC 2852 section 4).
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum ByMode {
-    /// `N`: the sender is told, and delivery goes on.
-    Notify,
-    /// `R`: it is returned.
-    Return,
-}
-
-impl DeliverBy {
-    const SECONDS_MAX: i32 = 999_999_999;
-
-    fn parse(value: &str) -> Option<Self> {
-        let (time, mode) = value.split_once(';')?;
-        let (sign, digits) = match time.as_bytes().first()? {
-            b'-' => (-1, &time[1..]),
-            b'+' => (1, &time[1..]),
-            _ => (1, time),
-        };
-        let seconds = sign * i32::try_from(up_to_nine(digits)?).ok()?;
-        let (mode, trace) = match mode.as_bytes() {
-            [mode] => (mode, false),
-            [mode, b'T' | b't'] => (mode, true),
-            _ => return None,
-        };
-        let mode = match mode {
-            b'N' | b'n' => ByMode::Notify,
-            b'R' | b'r' => ByMode::Return,
-            _ => return None,
-        };
-        Some(Self { seconds, mode, trace }).filter(Self::is_valid)
-    }
-
-    fn is_valid(&self) -> bool {
-        let range = -Self::SECONDS_MAX..=Self::SECONDS_MAX;
-        // RFC 2852 section 4: what is late already cannot be returned if late.
-        range.contains(&self.seconds) && (self.mode == ByMode::Notify || self.seconds > 0)
-    }
-
-    /// Whether less time is left than a server promises to keep to, with a return if it fails.
-    fn is_hasty(&self, least: u32) -> bool {
-        self.mode == ByMode::Return && self.seconds.unsigned_abs() < least
-    }
-
-    fn write(&self, out: &mut Vec<u8>) -> Option<()> {
-        self.is_valid().then_some(())?;
-        if self.seconds < 0 {
-            out.push(b'-');
-        }
-        put_number(self.seconds.unsigned_abs().into(), out);
-        let mode = if self.mode == ByMode::Notify { b";N" } else { b";R" };
-        put(&[mode, if self.trace { b"T" } else { b"" }], out);
-        Some(())
-    }
-}
-
 /// MT-PRIORITY: -9 to 9.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Priority(i8);
@@ -318,7 +245,7 @@ impl Priority {
 mod arbitrary_values {
     use arbitrary::{Arbitrary, Result, Unstructured};
 
-    use super::{ByMode, DeliverBy, Hold, Priority, Xtext, is_envid, is_submitter};
+    use super::{Hold, Priority, Xtext, is_envid, is_submitter};
 
     pub(super) fn arbitrary_auth<'a>(u: &mut Unstructured<'a>) -> Result<Option<Xtext<'a>>> {
         Ok(Option::<Xtext<'a>>::arbitrary(u)?.map(|auth| if is_submitter(auth) { auth } else { Xtext::NULL }))
@@ -338,14 +265,6 @@ mod arbitrary_values {
         }
     }
 
-    impl Arbitrary<'_> for DeliverBy {
-        fn arbitrary(u: &mut Unstructured<'_>) -> Result<Self> {
-            let mode = ByMode::arbitrary(u)?;
-            let least = if mode == ByMode::Return { 1 } else { -Self::SECONDS_MAX };
-            Ok(Self { seconds: u.int_in_range(least..=Self::SECONDS_MAX)?, mode, trace: u.arbitrary()? })
-        }
-    }
-
     impl Arbitrary<'_> for Priority {
         fn arbitrary(u: &mut Unstructured<'_>) -> Result<Self> {
             Ok(Self(u.int_in_range(-9..=9)?))
@@ -357,6 +276,7 @@ use arbitrary_values::{arbitrary_auth, arbitrary_envid};
 
 #[cfg(test)]
 mod tests {
+    use super::super::ByMode;
     use super::*;
     use alloc::format;
     use alloc::string::{String, ToString};

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{BadParam, DATE_MAX, DATE_MIN, Notify, OriginalRecipient, date, offered, once, params};
+use super::{BadParam, DATE_MAX, DATE_MIN, KEYWORD_MAX, Notify, OriginalRecipient, date, offered, once, params};
 use crate::smtp::config::Offers;
 use crate::smtp::extensions::Extensions;
 use crate::text::put;
@@ -25,19 +25,22 @@ impl<'i> RcptParams<'i> {
         let mut parsed = Self::default();
         for param in params(text) {
             let value = param.value();
-            if param.is("NOTIFY") {
-                offered(offers.dsn)?;
-                once(&mut parsed.notify, Notify::parse(value?).ok_or(BadParam::Value)?)?;
-            } else if param.is("ORCPT") {
-                offered(offers.dsn)?;
-                // RFC 6533 section 3: raw UTF-8 is for servers that offer SMTPUTF8.
-                let orcpt = OriginalRecipient::parse(value?).filter(|orcpt| offers.smtp_utf8 || orcpt.is_ascii());
-                once(&mut parsed.orcpt, orcpt.ok_or(BadParam::Value)?)?;
-            } else if param.is("RRVS") {
-                offered(offers.rrvs)?;
-                once(&mut parsed.rrvs, ValidSince::parse(value?).ok_or(BadParam::Value)?)?;
-            } else {
-                return Err(BadParam::Unknown);
+            match param.upper(&mut [0; KEYWORD_MAX]) {
+                b"NOTIFY" => {
+                    offered(offers.dsn)?;
+                    once(&mut parsed.notify, Notify::parse(value?).ok_or(BadParam::Value)?)?;
+                }
+                b"ORCPT" => {
+                    offered(offers.dsn)?;
+                    // RFC 6533 section 3: raw UTF-8 is for servers that offer SMTPUTF8.
+                    let orcpt = OriginalRecipient::parse(value?).filter(|orcpt| offers.smtp_utf8 || orcpt.is_ascii());
+                    once(&mut parsed.orcpt, orcpt.ok_or(BadParam::Value)?)?;
+                }
+                b"RRVS" => {
+                    offered(offers.rrvs)?;
+                    once(&mut parsed.rrvs, ValidSince::parse(value?).ok_or(BadParam::Value)?)?;
+                }
+                _ => return Err(BadParam::Unknown),
             }
         }
         Ok(parsed)

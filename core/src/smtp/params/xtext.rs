@@ -32,7 +32,7 @@ impl<'i> Xtext<'i> {
     }
 
     /// What it says, if that is UTF-8 and fits into `buffer`: without an allocation.
-    pub(super) fn text<'b>(self, buffer: &'b mut [u8]) -> Option<&'b str> {
+    pub(super) fn text(self, buffer: &mut [u8]) -> Option<&str> {
         let mut octets = self.octets();
         let mut len = 0;
         for (slot, octet) in buffer.iter_mut().zip(&mut octets) {
