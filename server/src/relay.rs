@@ -27,7 +27,7 @@ use crate::service::Service;
 /// Carries one [`Attempt`] to its end.
 ///
 /// Do what [`next_errand`](Self::next_errand) says until it is over. While connected it is an
-/// [`Endpoint`], driven as any other.
+/// [`Endpoint`](crate::service::Endpoint), driven as any other.
 pub struct Courier {
     config: Arc<Config>,
     attempt: Attempt,
@@ -103,7 +103,7 @@ pub const CONNECTIONS_MAX: usize = 5;
 /// Addresses tried of one host, of each kind.
 const ADDRESSES_MAX: usize = 4;
 /// How long the connections of one attempt may take together: well below the lease
-/// ([`LEASE`](crate::queue::LEASE)), past which the attempt would be made a second time.
+/// ([`LEASE`]), past which the attempt would be made a second time.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(60 * 60);
 /// The longest rest between tries of a report.
 const REST_MAX: Duration = Duration::from_secs(60);
