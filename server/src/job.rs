@@ -99,6 +99,9 @@ pub enum Job {
         /// Addresses in any case.
         addresses: Vec<String>,
     },
+    /// The first account by its name, which is the postmaster where nobody else is.
+    /// [`Done::Accounts`], of one or none.
+    FirstAccount,
     /// Count what somebody does, or only ask. Kept in memory: it is brief and never blocks.
     /// [`Done::Nothing`], or `Busy` if that is over the limit.
     Count {

@@ -328,13 +328,17 @@ impl Courier {
         self.in_clear = false;
         let text = if why.is_empty() { "the connection was lost" } else { why };
         let lost = self.diagnostic("4.4.2", text);
-        if tls_failed
+        let refused = session.refused_tls();
+        if (tls_failed || refused)
             && self.attempt.terms.require_tls
             && !self.attempt.sender.is_empty()
             && !session.has_sent_message()
         {
-            // RFC 8689 section 4.2.1: the next host, or a report.
-            let text = format!("the message requires verified TLS (RFC 8689), and the handshake failed: {why}");
+            // RFC 8689 section 4.2.1: the next host, or a report; that it may be mended later is no
+            // reason to wait.
+            let what = if refused { "the host has no STARTTLS for us" } else { "the handshake failed: " };
+            let why = if refused { "" } else { why };
+            let text = format!("the message requires verified TLS (RFC 8689), and {what}{why}");
             self.hopeless = Some(self.diagnostic(Diagnostic::NO_TLS, &text));
             return;
         }

@@ -117,6 +117,48 @@ fn tls_is_as_the_sender_the_route_and_the_configuration_have_it() {
     assert!(matches!(second.next_errand(), Errand::Resolve(_)));
 }
 
+/// RFC 8689 section 4.2.1.
+#[test]
+fn a_host_without_tls_for_a_message_that_requires_it_is_no_host() {
+    let required = Terms { require_tls: true, ..Terms::default() };
+    let config = config(&[StaticRoute::new("far.test", "192.0.2.1", 25)], RelayTls::Opportunistic);
+    let offers: &[u8] = b"250-x\r\n250 STARTTLS\r\n";
+    for (terms, replies, is) in [
+        (required.clone(), [&b"220 x\r\n"[..], &b"250 x\r\n"[..], &b"221 x\r\n"[..]], Some("5.7.10")),
+        (required.clone(), [b"220 x\r\n", offers, b"454 x\r\n"], Some("5.7.10")),
+        (required.clone(), [b"220 x\r\n", b"421 x\r\n", b"221 x\r\n"], None),
+        (required.clone(), [b"421 x\r\n", b"", b""], None),
+        (Terms { require_tls: false, ..required }, [b"220 x\r\n", offers, b"421 x\r\n"], None),
+    ] {
+        let mut courier = Courier::new(config.clone(), attempt(terms), None, None);
+        let Errand::Connect { .. } = courier.next_errand() else { panic!("the host is an address") };
+        courier.connected(None);
+        let mut replies = replies.into_iter();
+        let close = loop {
+            match courier.run(Instant::from_millis(0)) {
+                Pause::Closed(close) => break close,
+                Pause::Read => {
+                    let (space, out) = courier.io();
+                    let (reply, said) = (replies.next().unwrap_or_default(), out.len());
+                    space[..reply.len()].copy_from_slice(reply);
+                    courier.sent(said);
+                    courier.filled(reply.len());
+                }
+                Pause::Flush => {
+                    let said = courier.io().1.len();
+                    courier.sent(said);
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        courier.disconnected(Some(close), "");
+        match is {
+            Some(status) => assert_eq!(failed(&mut courier), status),
+            None => assert!(matches!(report(&mut courier).outcomes[..], [Outcome::Deferred(_), ..])),
+        }
+    }
+}
+
 #[test]
 fn a_report_is_tried_while_the_lease_lasts() {
     let held = Attempt { account: Some(AccountId(3)), ..attempt(Terms::default()) };

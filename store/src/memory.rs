@@ -97,6 +97,7 @@ impl Memory {
                 });
                 Ok(Done::Identified(found))
             }
+            Job::FirstAccount => Ok(Done::Accounts(self.state().first_account())),
             Job::Lookup { addresses } => Ok(Done::Found(self.state().lookup(&addresses))),
             Job::Count { act, limit, asked } => rules::count(&self.rates, act, limit, (self.clock)(), asked),
             Job::Created { accounts } => Ok(Done::Created(self.state().created(&accounts))),

@@ -135,6 +135,7 @@ impl Sqlite {
                 let account = self.pool.read(|db| accounts::named(db, &login))?;
                 Ok(Done::Identified(account.map(|account| (account, rules::account_name(&login)))))
             }
+            Job::FirstAccount => self.pool.read(accounts::first).map(Done::Accounts),
             Job::Lookup { addresses } => self.pool.read(|db| accounts::lookup(db, &addresses)).map(Done::Found),
             Job::Count { act, limit, asked } => {
                 Ok(rules::count(&self.rates, act, limit, (self.shared.clock)(), asked)?)

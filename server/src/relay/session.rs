@@ -31,6 +31,8 @@ pub(super) struct RelaySession {
     login: Option<(RouteLogin, Option<[u8; NONCE]>)>,
     asked_tls: bool,
     secured: bool,
+    /// The server has no TLS, or not for us.
+    refused_tls: bool,
     /// The server did not let us log in.
     login_refused: bool,
     /// The server keeps the time of BY.
@@ -63,6 +65,7 @@ impl RelaySession {
             login,
             asked_tls: false,
             secured,
+            refused_tls: false,
             login_refused: false,
             deliver_by: false,
             sent_message: false,
@@ -88,6 +91,11 @@ impl RelaySession {
 
     pub(super) fn is_secured(&self) -> bool {
         self.secured
+    }
+
+    /// The server offered no TLS in the clear, or refused to begin it.
+    pub(super) fn refused_tls(&self) -> bool {
+        self.refused_tls && !self.secured
     }
 
     pub(super) fn login_refused(&self) -> bool {
@@ -185,7 +193,13 @@ impl Session<Client> for RelaySession {
     fn on(&mut self, notice: Notice<'_>, machine: &mut Client, out: &mut Vec<u8>) -> Step {
         match &notice {
             Notice::Secured => self.secured = true,
-            Notice::Reply { verb: Verb::StartTls, reply, .. } => self.asked_tls = reply.code == 220,
+            Notice::Reply { verb: Verb::StartTls, reply, .. } => {
+                self.asked_tls = reply.code == 220;
+                self.refused_tls = !self.asked_tls;
+            }
+            Notice::Reply { verb: Verb::Ehlo | Verb::Helo, reply, .. } if reply.is_positive() => {
+                self.refused_tls = !machine.extensions().start_tls;
+            }
             Notice::Reply { verb: Verb::Auth, reply, .. } => self.login_refused = !reply.is_positive(),
             _ => {}
         }

@@ -103,6 +103,7 @@ impl State {
             | Job::ScramKeys { .. }
             | Job::CheckToken { .. }
             | Job::Lookup { .. }
+            | Job::FirstAccount
             | Job::Count { .. }
             | Job::Created { .. }
             | Job::Spool(_)
@@ -192,6 +193,10 @@ impl State {
 
     pub(super) fn account_named(&self, name: &str) -> Option<AccountId> {
         self.names.get(&rules::account_name(name)).copied()
+    }
+
+    pub(super) fn first_account(&self) -> Vec<String> {
+        self.names.keys().next().cloned().into_iter().collect()
     }
 
     pub(super) fn account_names(&self) -> Vec<String> {

@@ -101,6 +101,12 @@ pub(super) fn created(db: &Connection, accounts: &[AccountId]) -> Outcome<Vec<Ti
     accounts.iter().map(&mut created).collect()
 }
 
+/// The first by name, if there is any.
+pub(super) fn first(db: &Connection) -> Outcome<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT name FROM account ORDER BY name LIMIT 1")?;
+    Ok(statement.query_row([], |row| row.get(0)).optional()?.into_iter().collect())
+}
+
 pub(super) fn names(db: &Connection) -> Outcome<Vec<String>> {
     let mut statement = db.prepare_cached("SELECT name FROM account ORDER BY name")?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)

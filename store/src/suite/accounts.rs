@@ -47,11 +47,21 @@ fn names_without_case(bench: &Bench) {
     let bob = bench.account("Bob@Home.example");
     assert_eq!(bench.lookup("bOB@home.EXAMPLE"), Some(bob));
     assert_eq!(bench.lookup("bo@home.example"), None);
+    let first = || match bench.run(Job::FirstAccount) {
+        Done::Accounts(names) => names,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(first(), ["bob@home.example"]);
     let again = Admin::AddAccount { name: "BOB@home.example".into(), verifier: String::new() };
     assert_eq!(bench.fail(Job::Admin(again)), Failure::Exists);
     bench.account("alice@home.example");
     let Done::Accounts(names) = bench.run(Job::Admin(Admin::Accounts)) else { panic!("no accounts") };
     assert_eq!(names, ["alice@home.example", "bob@home.example"]);
+    assert_eq!(first(), ["alice@home.example"]);
+    for name in names {
+        bench.run(Job::Admin(Admin::RemoveAccount { name }));
+    }
+    assert!(first().is_empty());
 }
 
 fn numbers_never_reused(bench: &Bench) {

@@ -10,7 +10,7 @@ use super::{BROKEN, Pending, Smtp, is_submission, refusal};
 use crate::config::Listener;
 use crate::greylist::Question;
 use crate::idn;
-use crate::job::{AccountId, Admin, Done, Failure, Job, Local, Timestamp};
+use crate::job::{AccountId, Done, Failure, Job, Local, Timestamp};
 use crate::queue::{RecipientTerms, Remote};
 use crate::rates::Act;
 use crate::resolve::Resolution;
@@ -73,7 +73,7 @@ impl Smtp {
             machine.reply(ticket, &NO_RELAY, out);
             return Step::Go;
         }
-        if !ours && is_submission(self.listener) && to.domain().is_some_and(|domain| !domain.contains(['.', ':'])) {
+        if !ours && !relayed && is_submission(self.listener) && to.domain().is_some_and(is_one_label) {
             machine.reply(ticket, &NOT_FULL, out);
             return Step::Go;
         }
@@ -166,7 +166,7 @@ impl Smtp {
             // configuration names no other.
             if recipient.stage != Stage::Postmaster && self.config.is_postmaster(&recipient.address) {
                 recipient.stage = Stage::Postmaster;
-                return self.wait_for(recipient, Job::Admin(Admin::Accounts));
+                return self.wait_for(recipient, Job::FirstAccount);
             }
             tracing::info!(peer = %self.peer, "unknown recipient");
             machine.reply(recipient.ticket, &UNKNOWN, out);
@@ -222,6 +222,12 @@ impl Smtp {
         transaction.recipient = (transaction.recipients == 1).then_some(recipient);
         ACCEPTED
     }
+}
+
+/// Whether a domain is neither a literal nor of several labels, whichever dot parts them (RFC 3490
+/// section 3.1).
+fn is_one_label(domain: &str) -> bool {
+    !domain.contains(['.', ':', '\u{3002}', '\u{ff0e}', '\u{ff61}'])
 }
 
 /// Whether any of the accounts was made after the sender knew its owner (RFC 7293 section 5.1).
