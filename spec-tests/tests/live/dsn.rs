@@ -188,7 +188,7 @@ fn mail_that_requires_tls_goes_where_that_is_sure_or_comes_back() {
         let hop = Hop::start(&[]);
         let (_dns, a) = through(runtime, &hop);
         submit(&a, "REQUIRETLS", &["<x@c.test>"], &text("no tls", "b"));
-        eventually("an attempt", || queue(&a).iter().any(|entry| entry.attempts > 0).then_some(()));
+        has(&told(&a), &["Status: 5.7.10\r\n"]);
         assert_eq!(hop.count("MAIL"), 0, "{:?}", hop.heard());
         let a = to_second(runtime, &b, |config| config.relay.ca_file = None);
         submit(&a, "REQUIRETLS", &["<bob@b.test>"], &text("unknown", "b"));

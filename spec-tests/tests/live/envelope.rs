@@ -109,7 +109,8 @@ fn a_message_over_the_size_is_refused_and_leaves_nothing() {
         smtp.expect(552, "MAIL FROM:<x@remote.test> SIZE=100001");
         smtp.expect(250, "MAIL FROM:<x@remote.test> SIZE=100000");
         smtp.expect(250, "RSET");
-        for octets in [200_000, 5_000_000] {
+        // More than a mebibyte past the limit would end the connection.
+        for octets in [200_000, 1_100_000] {
             let reply =
                 smtp.send("x@remote.test", &[BOB], &text("too big", &"0123456789abcdef\r\n".repeat(octets / 18)));
             assert!(reply.code == 552 && reply.text.starts_with("5.3.4"), "{reply:?}");
