@@ -254,9 +254,16 @@ pub struct Limits {
     pub mistakes_before_login: u16,
     /// As above, after login.
     pub mistakes: u16,
+    /// Recipients and the like refused over SMTP for good before a connection is closed; not over
+    /// LMTP, whose clients are ours.
+    pub refusals: u16,
+    /// Messages over one connection of SMTP, which clients are told of (RFC 9422); zero for no
+    /// limit.
+    pub messages_per_connection: u32,
     /// Octets of lines that are too long before a connection is closed.
     pub excess: usize,
-    /// Octets of an SMTP command line (RFC 5321 section 4.5.3.1.4: 512 at least).
+    /// Octets of an SMTP command line: 1259 at least, MAIL's 512 (RFC 5321 section 4.5.3.1.4)
+    /// with all that its parameters may have.
     pub smtp_line: usize,
     /// Octets of an IMAP command line after login (RFC 2683 section 3.2.1.5: 8000 at least).
     pub imap_line: usize,
@@ -293,6 +300,8 @@ impl Default for Limits {
             data_rate: 500,
             mistakes_before_login: 10,
             mistakes: 50,
+            refusals: 50,
+            messages_per_connection: 0,
             excess: 64 * 1024,
             smtp_line: 2048,
             imap_line: 64 * 1024,
@@ -374,9 +383,10 @@ impl Config {
         is_among(&self.relay.domains, domain)
     }
 
-    /// Whether this client may send mail elsewhere without a password.
+    /// Whether this client may send mail elsewhere without a password. One whose address is not
+    /// known may not, whatever the networks.
     pub fn may_relay(&self, peer: IpAddr) -> bool {
-        self.relay.networks.iter().any(|network| network.contains(peer))
+        !peer.is_unspecified() && self.relay.networks.iter().any(|network| network.contains(peer))
     }
 }
 

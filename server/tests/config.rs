@@ -87,6 +87,8 @@ fn every_key_is_read() {
         data_rate = 100
         mistakes_before_login = 3
         mistakes = 7
+        refusals = 30
+        messages_per_connection = 20
         excess = 2048
         smtp_line = 1300
         imap_line = 9000
@@ -155,6 +157,8 @@ fn every_key_is_read() {
         data_rate: 100,
         mistakes_before_login: 3,
         mistakes: 7,
+        refusals: 30,
+        messages_per_connection: 20,
         excess: 2048,
         smtp_line: 1300,
         imap_line: 9000,

@@ -68,6 +68,11 @@ fn what_is_missing_is_added() {
     let submitter = Submitter { account: ME, owns: &owns };
     let added = Fixup::new(rules(), ME).finish("", submitter, &mut Vec::new()).unwrap();
     assert_eq!(added.fields, b"From: <me@d.example>\r\n", "the null reverse-path is no author");
+    // RFC 6531 section 3.7.1.
+    for (sender, is) in [("j\u{f6}rg@d.example", "From: <j\u{f6}rg@d.example>\r\n"), ("\u{f6}\n>", "From: <???>\r\n")] {
+        let added = Fixup::new(rules(), ME).finish(sender, submitter, &mut Vec::new()).unwrap();
+        assert!(added.fields.starts_with(is.as_bytes()), "{:?}", String::from_utf8_lossy(&added.fields));
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@
 //! | `networks=A` | who may relay |
 //! | `failures=N`, `message=N`, `received=N`, `here=N` | limits |
 //! | `messages=N`, `recipients=N`, `hourly=N` | how often: of a peer in a minute, of an account in an hour |
+//! | `refusals=N`, `carried=N` | recipients refused, messages taken over one connection |
+//! | `guesses=N` | wrong passwords of a peer in an hour |
 //! | `greylist=N` | strangers come again after so many seconds |
 //! | `subaddress=C` | what parts a detail; `none` |
 //! | `vrfy=yes` | VRFY tells those who may relay |
@@ -22,7 +24,7 @@
 //! | `xclient=A` | who may say in whose name it speaks |
 //! | `early=refuse` | clients that speak too early are refused, which most dialogues would be under some cut |
 //! | `newline=normalise` | CR or LF alone become CRLF |
-//! | `trace=yes` | before each commit `with KEYWORD PEER` is noted |
+//! | `trace=yes` | before each commit `with KEYWORD PEER` is noted, and `SMTPUTF8` if it needs that |
 //! | `peer=A` | the client's address, 192.0.2.1 without it |
 //! | `@ catch_all DOMAIN TARGET` | whom mail is for that is for nobody |
 //! | `mechanisms=A,B`, `oauth=SCOPE` | how one may log in |
@@ -96,6 +98,9 @@ pub fn subject(header: &Header) -> Result<Box<dyn Subject>, String> {
             "tls" if value == "no" => config.tls = None,
             "networks" => config.relay.networks.push(Network::parse(value).ok_or("no network")?),
             "failures" => config.limits.login_failures = number()?,
+            "refusals" => config.limits.refusals = number()?.try_into().unwrap_or(u16::MAX),
+            "carried" => config.limits.messages_per_connection = number()?,
+            "guesses" => config.limits.login_failures_per_hour = number()?,
             "received" => config.limits.received = number()?,
             "here" => config.limits.received_here = number()?,
             "messages" => config.limits.messages_per_minute = number()?,
@@ -236,6 +241,7 @@ impl Backend for Mailroom {
                 let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
                 log.extend(commit.trace.as_ref().and_then(|trace| added(&trace.added)));
                 log.extend(commit.trace.as_ref().filter(|_| self.traces).map(came));
+                log.extend((self.traces && commit.terms.smtp_utf8).then(|| "SMTPUTF8".into()));
                 log.push(entry);
             }
             _ => {}

@@ -344,6 +344,8 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             "data_rate",
             "mistakes_before_login",
             "mistakes",
+            "refusals",
+            "messages_per_connection",
             "excess",
             "smtp_line",
             "imap_line",
@@ -363,6 +365,7 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
         ("login_failures", 1, &mut limits.login_failures),
         ("data_rate", 0, &mut limits.data_rate),
         ("connections_per_minute", 0, &mut limits.connections_per_minute),
+        ("messages_per_connection", 0, &mut limits.messages_per_connection),
         ("messages_per_minute", 0, &mut limits.messages_per_minute),
         ("recipients_per_minute", 0, &mut limits.recipients_per_minute),
         ("login_failures_per_hour", 0, &mut limits.login_failures_per_hour),
@@ -383,9 +386,11 @@ fn limits<'t>(reader: &mut Reader<'t>, section: Section<'_, 't>, limits: &mut Li
             *limit = count as usize;
         }
     }
-    for (key, limit) in
-        [("mistakes_before_login", &mut limits.mistakes_before_login), ("mistakes", &mut limits.mistakes)]
-    {
+    for (key, limit) in [
+        ("mistakes_before_login", &mut limits.mistakes_before_login),
+        ("mistakes", &mut limits.mistakes),
+        ("refusals", &mut limits.refusals),
+    ] {
         if let Some(count) = reader.value(section, key, |value| number(value, 1..=u16::MAX.into())) {
             *limit = count as u16;
         }

@@ -132,7 +132,7 @@ impl Config {
 
     /// Whether this client may say in whose name it speaks (XCLIENT).
     pub fn may_xclient(&self, peer: IpAddr) -> bool {
-        contains(&self.inbound.xclient_from, peer)
+        !peer.is_unspecified() && contains(&self.inbound.xclient_from, peer)
     }
 
     /// Whether how often this client comes is counted: not who may relay, and not this host,

@@ -1,7 +1,7 @@
 //! The first stage of a connection through a proxy: its header, then the service for whom it
 //! names.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use postkern::{Close, Instant, Layer, Upgrade, Violation};
@@ -63,7 +63,11 @@ impl<'a> Proxied<'a> {
             State::Header { len, admit } => match read(&self.buffer[..len]) {
                 Header::More(_) => State::Header { len, admit },
                 Header::Whole { source, skip } => {
-                    State::Skip { left: skip, source: source.unwrap_or(self.proxy), admit }
+                    // UNKNOWN and LOCAL: the proxy's own rights are not those of whoever is behind
+                    // it. The specification has LOCAL be the proxy itself, which asks whether we
+                    // are there, and needs none.
+                    let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                    State::Skip { left: skip, source, admit }
                 }
                 Header::Bad => {
                     tracing::warn!(proxy = %self.proxy, "no header of the PROXY protocol");
@@ -256,6 +260,25 @@ mod tests {
             assert!(peers.try_recv().is_err(), "it is admitted once");
             assert!(matches!(stage.run(now), Pause::Read));
             assert!(stage.io().1.starts_with(b"220 mx.test LMTP"));
+        }
+    }
+
+    #[test]
+    fn whom_a_header_does_not_name_has_not_the_rights_of_the_proxy() {
+        let mut config = Config::new("mx.test", &["test"], "data".into());
+        config.relay.networks.extend(crate::config::Network::parse("10.0.0.0/8"));
+        config.inbound.xclient_from.clone_from(&config.relay.networks);
+        for header in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+            let (admitted, peers) = mpsc::channel();
+            let admit: Admit<'_> = Box::new(move |peer| {
+                admitted.send(peer).unwrap();
+                Ok(service(peer))
+            });
+            let mut stage = Proxied::new("10.0.0.1".parse().unwrap(), admit);
+            give(&mut stage, header, Instant::from_millis(0));
+            let peer = peers.try_recv().unwrap();
+            assert_eq!(peer, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            assert!(!config.may_relay(peer) && !config.may_xclient(peer) && config.is_rated(peer));
         }
     }
 

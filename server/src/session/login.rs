@@ -27,6 +27,8 @@ pub(crate) struct Login {
     /// SCRAM: whose keys the client must prove to have.
     known: Option<AccountId>,
     failures: u32,
+    /// The failure of the exchange under way has been noted: whether the peer is barred by it.
+    noted: Option<bool>,
 }
 
 /// What the job under way was asked for.
@@ -42,8 +44,12 @@ enum Asked {
     Token(String),
     /// Which of these are accounts.
     Certificate(Vec<String>),
+    /// Whether the peer may try at all; and what is to be done then.
+    Bar(Box<(Asked, Job)>),
     /// To note a failure.
     Note,
+    /// To note that a token is refused: the client may well cancel rather than hear of it.
+    NoteToken,
 }
 
 /// What to do next.
@@ -73,6 +79,7 @@ impl Login {
             asked: Asked::Nothing,
             known: None,
             failures: 0,
+            noted: None,
         }
     }
 
@@ -97,6 +104,7 @@ impl Login {
         // The machine has looked.
         let Some(mechanism) = known else { return Next::Malformed };
         self.mechanism = mechanism.name();
+        self.noted = None;
         let facts = self.facts.as_deref().cloned().unwrap_or_default();
         let (exchange, step) = Exchange::begin_over(mechanism, initial, offers, facts);
         self.exchange = Some(Box::new(exchange));
@@ -114,16 +122,29 @@ impl Login {
     /// PLAIN nor LOGIN may be used.
     pub(crate) fn password(&mut self, login: &str, password: Vec<u8>) -> Next {
         self.mechanism = "command";
+        self.noted = None;
         match (self.offers() & Mechanisms::PASSWORD).is_empty() {
             true => self.wrong(login),
-            false => Next::Check(self.check_password(login, password)),
+            false => self.check_password(login, password),
         }
     }
 
     /// What came of the job.
     pub(crate) fn checked(&mut self, done: Done) -> Next {
         match (std::mem::take(&mut self.asked), done) {
+            (Asked::Bar(then), Done::Nothing) => {
+                let (asked, job) = *then;
+                self.asked = asked;
+                Next::Check(job)
+            }
+            (Asked::Bar(_), Done::Failed(Failure::Busy)) => {
+                tracing::warn!(peer = %self.peer, mechanism = self.mechanism, "login refused unseen: too many failed");
+                self.exchange = None;
+                self.penance(true)
+            }
             (Asked::Note, Done::Failed(Failure::Busy)) => self.penance(true),
+            (Asked::NoteToken, Done::Failed(Failure::Busy)) => self.refuse_token(true),
+            (Asked::NoteToken, Done::Nothing) => self.refuse_token(false),
             (_, Done::Failed(failure)) => {
                 broken(&failure);
                 self.exchange = None;
@@ -139,7 +160,7 @@ impl Login {
             }
             (Asked::Token(wanted), Done::Identified(found)) => match found {
                 Some((account, name)) if wanted.is_empty() || wanted == name => self.is(account, name),
-                _ => self.refuse_token(),
+                _ => self.note(Asked::NoteToken),
             },
             (Asked::Certificate(names), Done::Found(found)) => {
                 let account = names.iter().zip(found).find_map(|(name, found)| Some((found?, name.clone())));
@@ -162,7 +183,7 @@ impl Login {
             Step::Claimed(Credentials { authorization, login, password }) => {
                 // Nobody acts for another here; the refusal is the one for a wrong password.
                 let own = authorization.is_empty() || normalize(&authorization) == normalize(&login);
-                Next::Check(self.check_password(if own { &login } else { "" }, password))
+                self.check_password(if own { &login } else { "" }, password)
             }
             Step::Lookup { hash, login } => self.look_up(hash, &login),
             Step::Proven { login, authorization } => {
@@ -175,8 +196,8 @@ impl Login {
             }
             Step::Token(Token { authorization, token }) => {
                 let Some(oauth) = self.config.auth.oauth.clone() else { return Next::Malformed };
-                self.asked = Asked::Token(normalize(&authorization));
-                Next::Check(Job::CheckToken { token: Secret(token.into_bytes()), oauth })
+                let job = Job::CheckToken { token: Secret(token.into_bytes()), oauth };
+                self.check(Asked::Token(normalize(&authorization)), job)
             }
             Step::External { authorization } => self.look_up_certificate(&authorization),
             Step::Wrong => self.wrong(""),
@@ -187,16 +208,32 @@ impl Login {
         }
     }
 
-    fn check_password(&mut self, login: &str, password: Vec<u8>) -> Job {
+    /// Has a claim checked, if the peer has not failed too often: connections that are open
+    /// already and clients that others speak for come past no other question.
+    fn check(&mut self, asked: Asked, job: Job) -> Next {
+        let limits = &self.config.limits;
+        if self.failures >= limits.login_failures {
+            self.exchange = None;
+            return self.penance(true);
+        }
+        if limits.login_failures_per_hour == 0 {
+            self.asked = asked;
+            return Next::Check(job);
+        }
+        self.asked = Asked::Bar(Box::new((asked, job)));
+        self.count(true)
+    }
+
+    fn check_password(&mut self, login: &str, password: Vec<u8>) -> Next {
         self.exchange = None;
         let login = normalize(login);
-        self.asked = Asked::Password(login.clone());
-        Job::Authenticate { login, password: Secret(password), scram: self.config.auth.hashes() }
+        let scram = self.config.auth.hashes();
+        let job = Job::Authenticate { login: login.clone(), password: Secret(password), scram };
+        self.check(Asked::Password(login), job)
     }
 
     fn look_up(&mut self, hash: Hash, login: &str) -> Next {
-        self.asked = Asked::Keys;
-        Next::Check(Job::ScramKeys { login: prepared(login), hash })
+        self.check(Asked::Keys, Job::ScramKeys { login: prepared(login), hash })
     }
 
     /// Who the certificate is for: the one that the client names, if it is among them.
@@ -209,12 +246,13 @@ impl Login {
         if names.is_empty() {
             return self.wrong(&wanted);
         }
-        self.asked = Asked::Certificate(names.clone());
-        Next::Check(Job::Lookup { addresses: names })
+        self.check(Asked::Certificate(names.clone()), Job::Lookup { addresses: names })
     }
 
-    /// RFC 7628 section 3.2.3: the refusal is a challenge first.
-    fn refuse_token(&mut self) -> Next {
+    /// RFC 7628 section 3.2.3: the refusal is a challenge first. It has been noted, and whether
+    /// the peer is barred by it.
+    fn refuse_token(&mut self, barred: bool) -> Next {
+        self.noted = Some(barred);
         let Some(exchange) = &mut self.exchange else { return Next::Broken };
         let oauth = self.config.auth.oauth.as_deref();
         let openid_configuration = oauth.map(crate::config::Oauth::openid_configuration).unwrap_or_default();
@@ -234,13 +272,25 @@ impl Login {
         self.exchange = None;
         let login = login.escape_debug().to_string();
         tracing::warn!(peer = %self.peer, login, mechanism = self.mechanism, "login refused");
-        self.asked = Asked::Note;
+        match self.noted.take() {
+            Some(barred) => self.penance(barred),
+            None => self.note(Asked::Note),
+        }
+    }
+
+    fn note(&mut self, asked: Asked) -> Next {
+        self.failures += 1;
+        self.asked = asked;
+        self.count(false)
+    }
+
+    /// Asks whether the peer has failed too often, or counts that it has.
+    fn count(&self, asked: bool) -> Next {
         let limit = self.config.limits.login_failures_per_hour;
-        Next::Check(Job::Count { act: Act::LoginFailure(self.peer), limit, asked: false })
+        Next::Check(Job::Count { act: Act::LoginFailure(self.peer), limit, asked })
     }
 
     fn penance(&mut self, barred: bool) -> Next {
-        self.failures += 1;
         let limits = &self.config.limits;
         Next::Wrong { wait: limits.login_delay, last: barred || self.failures >= limits.login_failures }
     }

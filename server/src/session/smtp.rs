@@ -43,7 +43,7 @@ pub struct Smtp {
     connected: IpAddr,
     /// What the client calls itself.
     hello: String,
-    /// What the client behind it calls itself (XCLIENT HELO).
+    /// What the client behind it calls itself (XCLIENT HELO), which counts instead.
     behind: Option<String>,
     login: Login,
     /// Who submits.
@@ -94,6 +94,9 @@ enum Pending {
     Spool,
     Commit(Ticket),
 }
+
+/// A client of whom nothing is known: no network has it.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 const AUTHENTICATED: Reply<'static> = Reply::new(235, Enhanced(2, 7, 0), "authenticated");
 const WRONG: Reply<'static> = Reply::new(535, Enhanced(5, 7, 8), "authentication credentials invalid");
@@ -146,25 +149,36 @@ impl Smtp {
 
     /// XCLIENT: a filter in front of us says whom it speaks for. Its LOGIN does not count: who
     /// submits logs in here.
+    ///
+    /// Whoever it speaks for has not the filter's own rights: without an address that is one, it
+    /// is [`NOBODY`], even if the filter goes on where it is refused.
     fn xclient(&mut self, attributes: Xclient<'_>) -> Reply<'static> {
         if !self.config.may_xclient(self.connected) {
             return Reply::new(550, Enhanced(5, 7, 0), "not for you");
         }
-        let peer = match (attributes.get(XclientAttribute::Addr), attributes.address()) {
-            (None, _) => self.peer,
-            (_, Some(address)) => address.to_canonical(),
-            (Some(XclientValue::Is(_)), None) => return Reply::new(501, Enhanced(5, 5, 4), "ADDR is no address"),
-            // Whom it does not know has no rights of the filter's own.
-            (Some(XclientValue::Unavailable | XclientValue::Unknown), None) => Ipv4Addr::UNSPECIFIED.into(),
+        let said = attributes.get(XclientAttribute::Addr);
+        let (peer, is_right) = match (said, attributes.address()) {
+            (Some(XclientValue::Is(_)), None) => (NOBODY, false),
+            (Some(_), None) => (NOBODY, true),
+            (_, Some(address)) => (address.to_canonical(), true),
+            // What is told may come in several commands.
+            (None, None) if self.peer != self.connected => (self.peer, true),
+            (None, None) => (NOBODY, true),
         };
-        if let Some(XclientValue::Is(name)) = attributes.get(XclientAttribute::Helo) {
-            self.behind = Some(String::from_utf8_lossy(&name.decode()).into_owned());
-        }
         tracing::info!(%peer, by = %self.connected, "speaks for another (XCLIENT)");
+        self.behind = match attributes.get(XclientAttribute::Helo) {
+            Some(XclientValue::Is(name)) => Some(String::from_utf8_lossy(&name.decode()).into_owned()),
+            Some(_) => Some(String::new()),
+            None if said.is_none() => self.behind.take(),
+            None => None,
+        };
         (self.peer, self.account, self.hello) = (peer, None, String::new());
         self.transaction = Transaction::default();
         // TLS stays as it was.
         self.login.set_peer(peer);
+        if !is_right {
+            return Reply::new(501, Enhanced(5, 5, 4), "ADDR is no address");
+        }
         Reply::new(220, Enhanced(2, 0, 0), "ok")
     }
 

@@ -94,6 +94,8 @@ fn tokens_that_are_not_taken() {
         ("email", json!("")),
         ("email", json!(["bob@a.test"])),
         ("email_verified", json!(false)),
+        ("email_verified", json!("false")),
+        ("email_verified", json!(1)),
     ] {
         let mut claims = claims();
         match value {

@@ -7,6 +7,7 @@ use crate::config::Listener;
 use crate::downgrade::Cannot;
 use crate::fixup::{Fixup, Submitter};
 use crate::job::{Commit, Done, Job, Local, Reporter};
+use crate::queue::RecipientTerms;
 use crate::service::Step;
 use crate::trace::{Added, Trace};
 
@@ -130,18 +131,12 @@ impl Smtp {
         transaction.terms.binary = false;
         // What needs SMTPUTF8 further on is what holds UTF-8 (RFC 6531 section 3.5), whatever was
         // said of it here.
-        let addresses = || {
-            let local = transaction.local.iter().map(|local| &local.recipient);
-            let remote = transaction.remote.iter().map(|remote| &remote.address);
-            local.chain(remote).chain([&transaction.reverse_path])
-        };
-        transaction.terms.smtp_utf8 &=
-            transaction.header.is_eight_bit() || addresses().any(|address| !address.is_ascii());
+        transaction.terms.smtp_utf8 &= !added.fields.is_ascii() || is_beyond_ascii(&transaction);
         // RFC 8689 section 4.1: REQUIRETLS is stronger than the field.
         transaction.terms.tls_optional = transaction.header.fields().tls_optional && !transaction.terms.require_tls;
         let trace = Trace {
             hello: self.behind.as_ref().unwrap_or(&self.hello).clone(),
-            peer: Some(self.peer),
+            peer: Some(self.peer).filter(|peer| !peer.is_unspecified()),
             by: self.config.hostname.clone(),
             with,
             recipient: transaction.recipient,
@@ -179,6 +174,20 @@ impl Smtp {
             (false, false, false) => "SMTP",
         }
     }
+}
+
+/// Whether the header or the envelope is such that SMTPUTF8 is needed.
+///
+/// # Known limits
+/// UTF-8 in the header of a part of the body is not seen: it goes out as 8-bit text does.
+fn is_beyond_ascii(transaction: &Transaction) -> bool {
+    let local = transaction.local.iter().map(|to| (&to.recipient, &to.terms));
+    let remote = transaction.remote.iter().map(|to| (&to.address, &to.terms));
+    let recipient = |(address, terms): (&String, &RecipientTerms)| {
+        !address.is_ascii() || terms.orcpt.as_ref().is_some_and(|original| !original.is_ascii())
+    };
+    let header = transaction.header.is_eight_bit();
+    header || !transaction.reverse_path.is_ascii() || local.chain(remote).any(recipient)
 }
 
 /// We keep lines; what cannot become such is refused (RFC 3030 section 3).

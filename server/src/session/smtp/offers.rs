@@ -25,6 +25,8 @@ impl Smtp {
         machine.forbid_early_pipelining =
             listener == Listener::Smtp && !config.inbound.allow_pipelining && !config.may_relay(peer);
         machine.limits.mistakes = (config.limits.mistakes_before_login, config.limits.mistakes);
+        machine.limits.refusals = config.limits.refusals;
+        machine.limits.messages = Some(config.limits.messages_per_connection).filter(|&messages| messages > 0);
         machine.limits.line = config.limits.smtp_line;
         machine.limits.excess = config.limits.excess;
         machine.limits.command = config.limits.smtp_idle;
