@@ -156,7 +156,9 @@ fn leases_end_with_the_serving_process() {
     assert_eq!(mail.due().0.len(), 1);
     // The command line lets them be.
     let beside = Mail::of(Sqlite::open(folder.path()).unwrap());
-    assert_eq!(beside.due(), (Vec::new(), Some(LEASE)));
+    let (due, wait) = beside.due();
+    // The wall clock may have gone on meanwhile.
+    assert!(due.is_empty() && wait.is_some_and(|wait| wait <= LEASE && wait > LEASE / 2), "{due:?} {wait:?}");
     drop((mail, beside));
     assert_eq!(Mail::open(folder.path()).due().0.len(), 1);
 }

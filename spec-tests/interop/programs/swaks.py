@@ -68,8 +68,8 @@ def speaks_for_another_client(target):
         said = ["--xclient-addr", "192.0.2.7", "--xclient-helo", "far.test", "--xclient-name", "far.test"]
         swaks(other, "smtp", "--tls", "--from", "x@remote.test", "--to", bob, *said)
         [got] = all_of(other, bob)
-        # It says EHLO once more, and that is its name.
-        expect(b"from client.test ([192.0.2.7])" in got, got)
+        # The name that the filter tells goes before the one in its own EHLO.
+        expect(b"from far.test ([192.0.2.7])" in got, got)
     # It is offered to none who was not named: swaks sends what it must not, and is refused.
     swaks(target, "smtp", "--from", "x@remote.test", "--to", target.account(), "--xclient-no-verify", *said, code=33)
 
