@@ -328,17 +328,11 @@ impl Courier {
         self.in_clear = false;
         let text = if why.is_empty() { "the connection was lost" } else { why };
         let lost = self.diagnostic("4.4.2", text);
-        let refused = session.refused_tls();
-        if (tls_failed || refused)
-            && self.attempt.terms.require_tls
-            && !self.attempt.sender.is_empty()
-            && !session.has_sent_message()
-        {
+        let requires_tls = self.attempt.terms.require_tls && !self.attempt.sender.is_empty();
+        if tls_failed && requires_tls && !session.has_sent_message() {
             // RFC 8689 section 4.2.1: the next host, or a report; that it may be mended later is no
             // reason to wait.
-            let what = if refused { "the host has no STARTTLS for us" } else { "the handshake failed: " };
-            let why = if refused { "" } else { why };
-            let text = format!("the message requires verified TLS (RFC 8689), and {what}{why}");
+            let text = format!("the message requires verified TLS (RFC 8689), and the handshake failed: {why}");
             self.hopeless = Some(self.diagnostic(Diagnostic::NO_TLS, &text));
             return;
         }
@@ -347,10 +341,10 @@ impl Courier {
         self.postponed.clear();
         for (slot, verdict) in members.into_iter().zip(session.verdicts()) {
             self.outcomes[slot] = Some(match verdict {
-                Some(Verdict::Delivered { dsn, .. }) => Outcome::Delivered(Handover {
+                Some(Verdict::Delivered { dsn, deliver_by, .. }) => Outcome::Delivered(Handover {
                     remote: lost.remote.clone(),
                     dsn: *dsn,
-                    deliver_by: session.keeps_time(),
+                    deliver_by: *deliver_by,
                     is_final: self.manner.is_some_and(|manner| manner.lmtp),
                 }),
                 Some(Verdict::Failed(said)) if session.login_refused() => {

@@ -274,6 +274,10 @@ impl Delivery {
             }
             // The layer follows; then Secured. RFC 3207 section 4: 220 and no other.
             (Verb::StartTls, Stage::StartTls) if reply.code == 220 => {}
+            // RFC 8689 section 4.2.1: TLS that the message itself requires is not waited for.
+            (Verb::StartTls, Stage::StartTls) if self.envelope.requires_tls() && reply.code != 421 => {
+                self.ready(client, out);
+            }
             (Verb::StartTls, Stage::StartTls) if self.options.tls == TlsPolicy::Opportunistic => {
                 self.log_in_now(client, out);
             }
@@ -327,10 +331,9 @@ impl Delivery {
             _ if self.secured => self.log_in_now(client, out),
             TlsPolicy::None => self.log_in_now(client, out),
             TlsPolicy::Opportunistic if !offered => self.log_in_now(client, out),
-            // RFC 8689 section 4.2.1: what the message itself requires is not waited for; what the
-            // server lacks is told of there.
-            TlsPolicy::Required if !offered && self.envelope.require_tls && !self.envelope.sender.is_empty() => {
-                self.log_in_now(client, out);
+            // As where it is refused: what the server lacks is told of there.
+            TlsPolicy::Opportunistic | TlsPolicy::Required if !offered && self.envelope.requires_tls() => {
+                self.ready(client, out);
             }
             TlsPolicy::Required if !offered => {
                 let why = "the server offers no STARTTLS, and TLS is required";

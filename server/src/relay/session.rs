@@ -31,12 +31,8 @@ pub(super) struct RelaySession {
     login: Option<(RouteLogin, Option<[u8; NONCE]>)>,
     asked_tls: bool,
     secured: bool,
-    /// The server has no TLS, or not for us.
-    refused_tls: bool,
     /// The server did not let us log in.
     login_refused: bool,
-    /// The server keeps the time of BY.
-    deliver_by: bool,
     /// The message was begun, so that the server may have taken it.
     sent_message: bool,
 }
@@ -65,9 +61,7 @@ impl RelaySession {
             login,
             asked_tls: false,
             secured,
-            refused_tls: false,
             login_refused: false,
-            deliver_by: false,
             sent_message: false,
         }
     }
@@ -93,17 +87,8 @@ impl RelaySession {
         self.secured
     }
 
-    /// The server offered no TLS in the clear, or refused to begin it.
-    pub(super) fn refused_tls(&self) -> bool {
-        self.refused_tls && !self.secured
-    }
-
     pub(super) fn login_refused(&self) -> bool {
         self.login_refused
-    }
-
-    pub(super) fn keeps_time(&self) -> bool {
-        self.deliver_by
     }
 
     pub(super) fn has_sent_message(&self) -> bool {
@@ -193,18 +178,11 @@ impl Session<Client> for RelaySession {
     fn on(&mut self, notice: Notice<'_>, machine: &mut Client, out: &mut Vec<u8>) -> Step {
         match &notice {
             Notice::Secured => self.secured = true,
-            Notice::Reply { verb: Verb::StartTls, reply, .. } => {
-                self.asked_tls = reply.code == 220;
-                self.refused_tls = !self.asked_tls;
-            }
-            Notice::Reply { verb: Verb::Ehlo | Verb::Helo, reply, .. } if reply.is_positive() => {
-                self.refused_tls = !machine.extensions().start_tls;
-            }
+            Notice::Reply { verb: Verb::StartTls, reply, .. } => self.asked_tls = reply.code == 220,
             Notice::Reply { verb: Verb::Auth, reply, .. } => self.login_refused = !reply.is_positive(),
             _ => {}
         }
         self.progress = self.delivery.on(notice, machine, out);
-        self.deliver_by = machine.extensions().deliver_by.is_some();
         if let Progress::Convert(most) = self.progress {
             self.convert = Some(Convert::new(most));
             return self.read(0);

@@ -55,6 +55,12 @@ impl Envelope {
         }
     }
 
+    /// Whether it must go by verified TLS or not at all: a report goes out all the same (RFC 8689
+    /// section 5).
+    pub(super) fn requires_tls(&self) -> bool {
+        self.require_tls && !self.sender.is_empty()
+    }
+
     /// And for this recipient.
     #[must_use]
     pub fn to(mut self, recipient: impl Into<Recipient>) -> Self {

@@ -21,7 +21,7 @@ pub(super) enum Lack {
 /// server's certificate was checked.
 pub(super) fn lack(envelope: &Envelope, offers: &Extensions, verified: bool) -> Option<Lack> {
     let refuse = |status, text| Some(Lack::Refuse { why: Said::ours(status, text), here_only: true });
-    if envelope.require_tls && !envelope.sender.is_empty() {
+    if envelope.requires_tls() {
         // RFC 8689 section 4.2.1, with its codes.
         if !verified {
             return refuse(Enhanced(5, 7, 10), "the message requires verified TLS, and the connection is none");
