@@ -66,6 +66,7 @@ use postkern::smtp::Enhanced;
 
 pub use self::convert::Downgrade;
 pub use self::survey::Survey;
+pub(crate) use encode::{Base64, QuotedPrintable};
 
 /// Parts inside of one another that are taken apart, messages counted as parts.
 pub const NESTING_MAX: usize = crate::digest::NESTING_MAX;

@@ -11,7 +11,7 @@ const LINE_MAX: usize = 998;
 /// Quoted-printable of text: CRLF is a line end and stays one, all else that is not plain is
 /// escaped, CR and LF alone too.
 #[derive(Debug, Default)]
-pub(super) struct QuotedPrintable {
+pub(crate) struct QuotedPrintable {
     /// Octets of the line so far.
     width: usize,
     /// A blank or CR whose form depends on what follows.
@@ -19,7 +19,7 @@ pub(super) struct QuotedPrintable {
 }
 
 impl QuotedPrintable {
-    pub(super) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         for &byte in octets {
             match (self.last.take(), byte) {
                 (Some(b'\r'), b'\n') => {
@@ -41,7 +41,7 @@ impl QuotedPrintable {
         }
     }
 
-    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(last) = self.last.take() {
             self.escape(last, out);
         }
@@ -76,7 +76,7 @@ impl QuotedPrintable {
 
 /// Base64 of anything.
 #[derive(Debug, Default)]
-pub(super) struct Base64 {
+pub(crate) struct Base64 {
     width: usize,
     /// Octets short of three.
     held: [u8; 2],
@@ -84,7 +84,7 @@ pub(super) struct Base64 {
 }
 
 impl Base64 {
-    pub(super) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         for &byte in octets {
             if let Some(place) = self.held.get_mut(self.len) {
                 *place = byte;
@@ -97,7 +97,7 @@ impl Base64 {
         }
     }
 
-    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         match (std::mem::take(&mut self.len), self.held) {
             (1, [one, _]) => self.group([one, 0, 0], 2, out),
             (2, [one, two]) => self.group([one, two, 0], 3, out),

@@ -2,7 +2,8 @@
 
 use memchr::memmem;
 
-use super::{Dsn, LINE, LINE_MAX};
+use super::{Dsn, LINE_MAX};
+use crate::downgrade::{Base64, QuotedPrintable};
 
 /// Octets of the original's header that a report returns.
 pub const HEADER_MAX: usize = 64 * 1024;
@@ -23,7 +24,12 @@ impl Returned {
         let eight_bit = global && dsn.is_utf8() && std::str::from_utf8(header).is_ok();
         if !is_plain(header, eight_bit) {
             // RFC 6522 section 4: for headers that are no legal 7-bit content.
-            quoted_printable(header, out);
+            let mut encoder = QuotedPrintable::default();
+            encoder.feed(header, out);
+            encoder.end(out);
+            if !header.ends_with(b"\r\n") {
+                out.extend_from_slice(b"\r\n");
+            }
             return Self { kind, encoding: Some("quoted-printable") };
         }
         out.extend_from_slice(header);
@@ -44,7 +50,7 @@ impl Returned {
             // RFC 6533 section 4.5: 7 bits, unless the return path takes UTF-8.
             true if !dsn.is_utf8() => {
                 let returned = Self { kind: "message/global", encoding: Some("base64") };
-                (returned, Encoder { base64: true, ..Encoder::default() })
+                (returned, Encoder { base64: Some(Base64::default()), ..Encoder::default() })
             }
             true => (Self { kind: "message/global", encoding: Some("8bit") }, Encoder::default()),
             // RFC 2046 section 5.2.1: no encoding but these.
@@ -116,55 +122,32 @@ impl Survey {
 /// What a returned message's octets go through.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    base64: bool,
-    /// Octets of a line that is not full.
-    pending: Vec<u8>,
+    base64: Option<Base64>,
     /// Whether the last line has ended.
     ended: bool,
 }
 
-/// Octets of a line of base64 (RFC 2045 section 6.8: 76 characters of it at most).
-const BASE64_LINE: usize = 57;
-
 impl Encoder {
     /// Appends a piece.
     pub fn write(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        if !self.base64 {
-            self.ended = if piece.is_empty() { self.ended } else { piece.ends_with(b"\n") };
-            out.extend_from_slice(piece);
-            return;
+        match &mut self.base64 {
+            Some(base64) => base64.feed(piece, out),
+            None => {
+                self.ended = if piece.is_empty() { self.ended } else { piece.ends_with(b"\n") };
+                out.extend_from_slice(piece);
+            }
         }
-        self.pending.extend_from_slice(piece);
-        let full = self.pending.len() - self.pending.len() % BASE64_LINE;
-        for line in self.pending[..full].chunks(BASE64_LINE) {
-            base64(line, out);
-        }
-        self.pending.drain(..full);
     }
 
     /// Ends it, at the start of a line.
     pub fn end(self, out: &mut Vec<u8>) {
-        if self.base64 && !self.pending.is_empty() {
-            base64(&self.pending, out);
+        if let Some(mut base64) = self.base64 {
+            base64.end(out);
         }
-        if !self.base64 && !self.ended {
+        if !self.ended {
             out.extend_from_slice(b"\r\n");
         }
     }
-}
-
-/// A line of base64 (RFC 2045 section 6.8).
-fn base64(line: &[u8], out: &mut Vec<u8>) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for three in line.chunks(3) {
-        let octet = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
-        let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
-        for at in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize];
-            out.push(if at > three.len() { b'=' } else { digit });
-        }
-    }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// The header, to [`HEADER_MAX`] octets and to the end of a line.
@@ -196,35 +179,4 @@ fn is_plain(header: &[u8], eight_bit: bool) -> bool {
         }
     }
     true
-}
-
-/// RFC 2045 section 6.7. Line ends are CRLF; another CR or LF is an octet like others.
-fn quoted_printable(text: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut width = 0;
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        if rest.starts_with(b"\r\n") {
-            out.extend_from_slice(b"\r\n");
-            (rest, width) = (&rest[2..], 0);
-            continue;
-        }
-        rest = after;
-        let blank_at_end = matches!(byte, b' ' | b'\t') && (rest.is_empty() || rest.starts_with(b"\r\n"));
-        let plain = matches!(byte, b'\t' | b' '..=b'<' | b'>'..=b'~') && !blank_at_end;
-        let len = if plain { 1 } else { 3 };
-        // One octet is left for the "=" of a soft line break.
-        if width + len > LINE - 1 {
-            out.extend_from_slice(b"=\r\n");
-            width = 0;
-        }
-        match plain {
-            true => out.push(byte),
-            false => out.extend([b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
-        }
-        width += len;
-    }
-    if width > 0 {
-        out.extend_from_slice(b"\r\n");
-    }
 }
