@@ -132,7 +132,8 @@ impl Config {
     /// detail, or by its own name.
     ///
     /// # Known limits
-    /// An account whose own name has a detail (`user+detail`) may be written as by the user.
+    /// An account whose own name has a detail (`user+detail`) may be written as by the user:
+    /// `account add` makes none while details mean something.
     pub fn owns(&self, login: &str, address: &str) -> bool {
         self.stands_for([address]).iter().any(|target| target.eq_ignore_ascii_case(login))
     }

@@ -19,6 +19,12 @@ const PASSWORD_SHORT: usize = 8;
 pub(super) fn add(args: &Named) -> Result<(), CliError> {
     let config = check::read(&args.file.config)?;
     let name = served(&args.name, &config)?;
+    if let Some(user) = config.without_detail(&name) {
+        return Err(CliError::Refused(format!(
+            "{name} is {user} with a detail: {user} could write in its name. Choose another, or turn details off \
+             with subaddress = \"\" in [local]"
+        )));
+    }
     let backend = open(&config.data)?;
     let password = password(args.password_stdin)?;
     match create(&*backend, &name, &password, &config.auth.hashes())? {
