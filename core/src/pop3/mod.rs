@@ -19,11 +19,15 @@
 mod capabilities;
 mod client;
 mod command;
+mod config;
+mod event;
 mod request;
 mod server;
 
 pub use capabilities::{Capabilities, Expire};
 pub use client::{Client, Notice, apop_timestamp, drop_listing};
 pub use command::Command;
+pub use config::{Limits, ServerConfig, Utf8};
+pub use event::{Event, Ticket};
 pub use request::{Request, SendError, Verb};
-pub use server::{Event, Limits, Server, ServerConfig, Ticket, Utf8};
+pub use server::Server;

@@ -1,149 +1,15 @@
 //! The server side of POP3.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::command::{self, Bad, Command, Line};
+use super::config::{ServerConfig, Utf8};
+use super::event::{Answer, Event, Ticket};
 use crate::dot::Body;
 use crate::line::{Lines, strict};
 use crate::machine::{Close, Frame, Instant, Kind, Machine, Patience, Upgrade, Violation, Want};
 use crate::sasl::Mechanisms;
 use crate::text::{put, put_text, strip_prefix};
-
-/// What a client may cost.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Octets of a command line with its CRLF (RFC 2449 section 4 asks for 255).
-    pub line: usize,
-    /// Octets of a line of AUTH and of a response to its challenges with CRLF (RFC 5034
-    /// section 4 asks for 12288).
-    pub auth_line: usize,
-    /// Octets of lines that are too long before the connection is closed.
-    pub excess: usize,
-    /// Commands refused by the machine itself before it closes, before login and after.
-    pub mistakes: (u16, u16),
-    /// From the greeting to the login, in all.
-    pub login: Duration,
-    /// Silence before autologout (RFC 1939 section 3: ten minutes at least).
-    pub idle: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            line: 512,
-            auth_line: 12288 + 2,
-            excess: 64 * 1024,
-            mistakes: (10, 50),
-            login: Duration::from_secs(60),
-            idle: Duration::from_secs(600),
-        }
-    }
-}
-
-/// What a server offers.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct ServerConfig {
-    /// Offer STLS while in plaintext.
-    pub tls: bool,
-    /// SASL mechanisms; with none, none is offered.
-    pub sasl: Mechanisms,
-    /// Offer USER and AUTH in plaintext too, where anyone on the path reads the password.
-    pub login_in_clear: bool,
-    /// Take APOP (RFC 1939 section 7). The greeting must then hold a timestamp, another each
-    /// time: [`Server::ok`] with a text that has `<octets@host>`. APOP is no encryption: an MD5
-    /// of the password can be guessed by whoever listens.
-    pub apop: bool,
-    /// Offer UTF8 (RFC 6856 section 2).
-    pub utf8: Utf8,
-    /// Offer LANG (RFC 6856 section 3).
-    pub lang: bool,
-    /// What a client may cost.
-    pub limits: Limits,
-}
-
-/// Where UTF-8 may stand (RFC 6856 section 2).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Utf8 {
-    /// Not offered.
-    #[default]
-    No,
-    /// In messages, once the client said UTF8.
-    Messages,
-    /// And in names and passwords, without that: `UTF8 USER`.
-    Names,
-}
-
-/// The right and the duty to answer one command.
-#[must_use = "the client waits for the answer to this command"]
-#[derive(Debug)]
-pub struct Ticket {
-    answer: Answer,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Answer {
-    Greeting,
-    User,
-    /// PASS and AUTH.
-    Login,
-    Plain,
-    Stls,
-    Utf8,
-    Quit,
-}
-
-/// What a client did.
-pub enum Event<'i> {
-    /// The connection is open; answer with the greeting.
-    Connect {
-        /// To be answered.
-        ticket: Ticket,
-    },
-    /// A command that is allowed in this state.
-    Command {
-        /// Which.
-        command: Command<'i>,
-        /// To be answered.
-        ticket: Ticket,
-    },
-    /// AUTH with a mechanism that was offered: [`Server::challenge`], ok or err.
-    Auth {
-        /// The mechanism, as sent.
-        mechanism: &'i str,
-        /// The initial response in base64, if one was given.
-        initial: Option<&'i [u8]>,
-        /// To be answered.
-        ticket: Ticket,
-    },
-    /// The response to a challenge, in base64. Answer as for AUTH.
-    Response {
-        /// In base64.
-        response: &'i [u8],
-        /// To be answered.
-        ticket: Ticket,
-    },
-    /// The machine answered -ERR itself. An exchange of AUTH is over.
-    Refused,
-    /// Octets of a line that is too long, thrown away as they came.
-    Dropped(usize),
-}
-
-/// Shows no secret: an event may be logged.
-impl core::fmt::Debug for Event<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Connect { .. } => f.write_str("Connect"),
-            Self::Command { command, .. } => write!(f, "{command:?}"),
-            Self::Auth { mechanism, .. } => write!(f, "Auth({mechanism:?}, ..)"),
-            Self::Response { .. } => f.write_str("Response(..)"),
-            Self::Refused => f.write_str("Refused"),
-            Self::Dropped(octets) => write!(f, "Dropped({octets} octets)"),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
